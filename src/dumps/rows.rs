@@ -39,6 +39,7 @@ enum Reader {
 
 /// Reads the rows of a dump.
 pub(super) struct Rows<'s> {
+    source: &'s Source,
     files: std::slice::Iter<'s, PathBuf>,
     format: &'s Format,
     pace: &'s Pace,
@@ -51,7 +52,7 @@ pub(super) struct Rows<'s> {
 impl<'s> Rows<'s> {
     pub(super) fn of(source: &'s Source, format: &'s Format, pace: &'s Pace) -> Self {
         let files = source.files.iter();
-        Rows { files, format, pace, reader: None, count: 0, layout: Layout::default() }
+        Rows { source, files, format, pace, reader: None, count: 0, layout: Layout::default() }
     }
 
     /// The next row. False after the last one.
@@ -59,15 +60,16 @@ impl<'s> Rows<'s> {
         loop {
             let Some((file, reader)) = &mut self.reader else {
                 let Some(file) = self.files.next() else { return Ok(false) };
-                self.reader = Some((file, opened(file, self.format, self.pace, &mut self.layout)?));
+                self.reader =
+                    Some((file, opened(self.source, file, self.format, self.pace, &mut self.layout)?));
                 continue;
             };
             let (found, line) = match reader {
                 Reader::Csv(csv) => (csv.next(cells), csv.line()),
                 Reader::Json(json) => (json.next(cells, &mut self.layout), json.line()),
             };
-            let found =
-                found.map_err(|problem| DumpError::Row { file: file.to_path_buf(), line, problem })?;
+            let file = || self.source.shown(file);
+            let found = found.map_err(|problem| DumpError::Row { file: file(), line, problem })?;
             if !found {
                 self.reader = None;
                 continue;
@@ -88,7 +90,7 @@ impl<'s> Rows<'s> {
                     Reader::Csv(csv) => csv.line(),
                     Reader::Json(json) => json.line(),
                 };
-                DumpError::Row { file: file.to_path_buf(), line, problem }
+                DumpError::Row { file: self.source.shown(file), line, problem }
             }
             None => DumpError::Usage(problem),
         }
@@ -105,7 +107,13 @@ pub(super) fn has_csv(source: &Source) -> Result<bool, DumpError> {
     Ok(false)
 }
 
-fn opened(file: &Path, format: &Format, pace: &Pace, layout: &mut Layout) -> Result<Reader, DumpError> {
+fn opened(
+    source: &Source,
+    file: &Path,
+    format: &Format,
+    pace: &Pace,
+    layout: &mut Layout,
+) -> Result<Reader, DumpError> {
     let read = Arc::clone(&pace.read);
     let count = move |bytes| {
         read.fetch_add(bytes, Ordering::Relaxed);
@@ -118,11 +126,16 @@ fn opened(file: &Path, format: &Format, pace: &Pace, layout: &mut Layout) -> Res
     let delimiter = format.delimiter.unwrap_or(if is_tabbed { b'\t' } else { b',' });
     let format = CsvFormat { delimiter, null: format.null.clone() };
     let csv = CsvReader::new(from, format, layout);
-    csv.map(Reader::Csv).map_err(|problem| DumpError::Row { file: file.to_owned(), line: 1, problem })
+    csv.map(Reader::Csv).map_err(|problem| DumpError::Row { file: source.shown(file), line: 1, problem })
 }
 
-/// Whether a file begins as an object does.
+/// Whether a file begins as an object does. An empty one is what its name says: a table of JSON without rows has
+/// nothing to begin with.
 fn is_json(from: &mut Box<dyn BufRead + Send>, file: &Path) -> Result<bool, DumpError> {
     let start = from.fill_buf().map_err(DumpError::io("read", file))?;
-    Ok(start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(first) => Ok(*first == b'{'),
+        None => Ok([".json", ".ndjson"].iter().any(|ending| name.contains(ending))),
+    }
 }

@@ -1,14 +1,20 @@
 //! Where the bytes of a dump come from: a file, the files of a folder, or a pipe; plain, gzip or zstd.
 
 use crate::error::DumpError;
+use crate::rows::Pace;
 use flate2::read::MultiGzDecoder;
 use std::fs::{File, read_dir};
 use std::io::{BufRead, BufReader, Read, copy};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// The first bytes of a zstd frame (RFC 8878, 3.1.1) and of a gzip member (RFC 1952, 2.3.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The time between two looks at whether to stop waiting for a pipe.
+const STOP_EVERY: Duration = Duration::from_millis(20);
 /// The size of reads.
 const BUFFER: usize = 1 << 18;
 
@@ -21,6 +27,8 @@ pub struct Source {
     pub given: String,
     /// Its files, in order.
     pub(super) files: Vec<PathBuf>,
+    /// Whether its only file is a copy of a pipe, which nobody sees.
+    is_copied: bool,
     /// Their size in bytes, as they lie there.
     pub(super) bytes: u64,
 }
@@ -33,7 +41,7 @@ impl Source {
 
     /// The dump that a word of the command line names: `PATH` or `NAME=PATH`. What can be read only once (a
     /// pipe) is copied into `spool`.
-    pub fn of(word: &str, spool: &Path) -> Result<Source, DumpError> {
+    pub fn of(word: &str, spool: &Path, pace: &Pace) -> Result<Source, DumpError> {
         let (name, given) = match word.split_once('=') {
             Some((name, path)) if !name.contains('/') && !Path::new(word).exists() => (Some(name), path),
             _ => (None, word),
@@ -42,14 +50,19 @@ impl Source {
         let name = name.map_or_else(|| stem(path), str::to_owned);
         let is =
             if given == "-" { None } else { Some(path.metadata().map_err(DumpError::io("open", path))?) };
-        let files = match is {
-            Some(is) if is.is_dir() => in_folder(path)?,
-            Some(is) if is.is_file() => vec![path.to_owned()],
-            _ => vec![spooled(path, &name, spool)?],
+        let (files, is_copied) = match is {
+            Some(is) if is.is_dir() => (in_folder(path)?, false),
+            Some(is) if is.is_file() => (vec![path.to_owned()], false),
+            _ => (vec![spooled(path, &name, spool, pace)?], true),
         };
         let size = |file: &PathBuf| file.metadata().map_or(0, |is| is.len());
         let bytes = files.iter().map(size).sum();
-        Ok(Source { name, given: given.to_owned(), files, bytes })
+        Ok(Source { name, given: given.to_owned(), files, is_copied, bytes })
+    }
+
+    /// One of its files as the user knows it.
+    pub(super) fn shown(&self, file: &Path) -> PathBuf {
+        if self.is_copied { PathBuf::from(&self.given) } else { file.to_owned() }
     }
 }
 
@@ -80,7 +93,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, DumpError> {
 }
 
 /// Copies a pipe into a file, since it is read twice.
-fn spooled(path: &Path, name: &str, spool: &Path) -> Result<PathBuf, DumpError> {
+fn spooled(path: &Path, name: &str, spool: &Path, pace: &Pace) -> Result<PathBuf, DumpError> {
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let mut number = 0;
     let to = loop {
@@ -90,15 +103,31 @@ fn spooled(path: &Path, name: &str, spool: &Path) -> Result<PathBuf, DumpError> 
         }
         number += 1;
     };
+    let file = File::create(&to).map_err(DumpError::io("write", &to))?;
+    // A pipe that nobody writes to blocks whoever opens or reads it, so a thread of its own does.
+    let (done, copied) = channel();
+    let (from, into) = (path.to_owned(), to.clone());
+    std::thread::spawn(move || drop(done.send(copy_pipe(&from, file, &into))));
+    loop {
+        match copied.recv_timeout(STOP_EVERY) {
+            Ok(copied) => return copied.map(|()| to),
+            Err(_) if pace.stop.load(Ordering::Relaxed) => return Err(DumpError::Stopped),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(DumpError::io("read", path)(std::io::Error::other("its reader has died")));
+            }
+        }
+    }
+}
+
+fn copy_pipe(path: &Path, file: File, to: &Path) -> Result<(), DumpError> {
     let mut from: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
         _ => Box::new(File::open(path).map_err(DumpError::io("open", path))?),
     };
-    let file = File::create(&to).map_err(DumpError::io("write", &to))?;
-    let mut out = zstd::Encoder::new(file, 1).map_err(DumpError::io("write", &to))?;
+    let mut out = zstd::Encoder::new(file, 1).map_err(DumpError::io("write", to))?;
     copy(&mut from, &mut out).map_err(DumpError::io("read", path))?;
-    out.finish().map_err(DumpError::io("write", &to))?;
-    Ok(to)
+    out.finish().map(drop).map_err(DumpError::io("write", to))
 }
 
 /// A file's text. `count` sees how many of its bytes were read.

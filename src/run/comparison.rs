@@ -106,7 +106,7 @@ fn compared(
     let ComparisonSpec { dumps, later, expected, log, compare: mut rules, shows_values, command, known } =
         spec;
     let spool = folder.spool();
-    let source = |word: &String| Source::of(word, &spool);
+    let source = |word: &String| Source::of(word, &spool, pace);
     rules.dumps = dumps.iter().map(source).collect::<Result<_, _>>()?;
     rules.later = later.iter().map(source).collect::<Result<_, _>>()?;
     rules.expected = expected.iter().map(source).next().transpose()?;
@@ -144,6 +144,19 @@ fn check_names(spec: &CompareSpec) -> Result<(), DumpError> {
     {
         return Err(DumpError::Usage(format!(
             "two dumps are called {name}: name them, as in a={name}.csv b=.."
+        )));
+    }
+    let has_referee = spec.expected.is_some() || spec.log.is_some();
+    if let ([one], false) = (names.as_slice(), has_referee) {
+        return Err(DumpError::Usage(format!(
+            "{one} alone is compared with nothing: add the dump of another replica, --model or --log"
+        )));
+    }
+    let later: Vec<&String> = spec.later.iter().map(|source| &source.name).collect();
+    if later != names && later.len() == names.len() && names.iter().all(|name| later.contains(name)) {
+        return Err(DumpError::Usage(format!(
+            "the later dumps come in another order than the first ones: name first {}",
+            names[0]
         )));
     }
     if !spec.later.is_empty() && spec.later.len() != spec.dumps.len() {
