@@ -4,6 +4,7 @@ use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Value};
+use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// A table as an audit sees it.
@@ -75,6 +76,25 @@ pub enum Scope<'s> {
     Keys(&'s [String]),
 }
 
+/// One look at how far a replica has consumed a partition, read in the order u1, f, u2 (`RULES.md` 7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionSample {
+    /// The replica.
+    pub replica: String,
+    /// The partition; 0 where there are none.
+    pub partition: u32,
+    /// The upstream's end, read first.
+    pub u1: u64,
+    /// What the replica has consumed.
+    pub f: u64,
+    /// The upstream's end, read last.
+    pub u2: u64,
+    /// The status that it reports.
+    pub status: String,
+    /// The incarnation of its process; 0 if it tells none.
+    pub incarnation: u64,
+}
+
 /// An event of the input log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEvent {
@@ -136,6 +156,14 @@ pub trait Contents: Send + Sync {
     async fn upstream(&self, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
     /// The position up to which a replica has consumed the writes to a chunk. None if it has none.
     async fn position(&self, replica: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
+    /// The least time without progress that counts as frozen.
+    fn frozen_floor(&self) -> Nanos {
+        Nanos(30_000_000_000)
+    }
+    /// Looks at all positions. Empty if replicas tell none.
+    async fn positions(&self) -> Result<Vec<PositionSample>, TargetError> {
+        Ok(Vec::new())
+    }
     /// Whether a chunk shows one row for each key, the current one, which the fold of the log can be compared with.
     fn is_current(&self, _chunk: &Chunk) -> bool {
         true

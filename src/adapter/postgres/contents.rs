@@ -8,7 +8,7 @@ use super::server::PostgresServer;
 use super::sql::{literal, quoted};
 use super::subscription::position_of_slot;
 use crate::adapter::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, KEY_SEPARATOR, Scope,
+    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, KEY_SEPARATOR, PositionSample, Scope,
 };
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
@@ -366,6 +366,25 @@ impl Contents for PostgresContents {
             Some(Origin::Subscriber(slot)) => position_of_slot(&self.roster.primary, slot).await,
             Some(Origin::Unknown) | None => Ok(None),
         }
+    }
+
+    async fn positions(&self) -> Result<Vec<PositionSample>, TargetError> {
+        let mut samples = Vec::new();
+        let all = Chunk { number: 0, bounds: json!({}) };
+        for server in &self.roster.others {
+            let Some(u1) = self.upstream(&all).await? else { continue };
+            let Some(f) = self.position(&server.name, &all).await? else { continue };
+            let u2 = self.upstream(&all).await?.unwrap_or(u1);
+            let started = "select (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint";
+            let incarnation = server.ask_value::<i64>(started).await?.cast_unsigned();
+            let status = match self.origins.get(&server.name) {
+                Some(Origin::Standby) => "standby",
+                _ => "subscriber",
+            };
+            let (replica, status) = (server.name.clone(), status.to_owned());
+            samples.push(PositionSample { replica, partition: 0, u1, f, u2, status, incarnation });
+        }
+        Ok(samples)
     }
 
     fn received(&self) -> u64 {

@@ -14,6 +14,7 @@ mod liveness;
 mod oracle;
 mod owed;
 mod parallel;
+pub mod positions;
 mod safety;
 pub mod self_test;
 mod tables;

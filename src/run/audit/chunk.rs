@@ -19,6 +19,7 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -86,6 +87,8 @@ pub(super) struct ChunkAuditor<'a> {
     /// How often a key that moves is read twice.
     pub(super) tries: u32,
     pub(super) queries: &'a AtomicU64,
+    /// Replicas that did not reach the upstream's end in time, and where they stood.
+    pub(super) stuck: Mutex<BTreeMap<String, u64>>,
 }
 
 /// By key: by replica, its rows.
@@ -290,21 +293,32 @@ impl ChunkLook<'_> {
         let until = Instant::now() + self.auditor.wait;
         let mut behind: BTreeSet<String> = self.holders.iter().cloned().collect();
         let mut has_no_position = end.is_none();
+        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
         while let Some(end) = end {
             for replica in behind.clone() {
                 match self.auditor.gate_run(self.auditor.contents.position(&replica, self.chunk)).await? {
-                    Some(position) if position < end => {}
+                    Some(position) if position < end => {
+                        seen.insert(replica, position);
+                    }
                     position => {
                         has_no_position |= position.is_none();
                         behind.remove(&replica);
                     }
                 }
             }
-            if behind.is_empty() || Instant::now() > until {
+            // Who has not moved since it was waited for in vain is not waited for again.
+            let is_stuck = |replica: &String| {
+                let stuck = self.auditor.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+                stuck.get(replica).is_some_and(|position| seen.get(replica) == Some(position))
+            };
+            if behind.iter().all(is_stuck) || Instant::now() > until {
                 break;
             }
             sleep(PAUSE).await;
         }
+        let mut stuck = self.auditor.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.extend(seen.into_iter().filter(|(replica, _)| behind.contains(replica)));
+        drop(stuck);
         if has_no_position {
             record.positions = false;
             sleep(self.auditor.settle).await;

@@ -3,8 +3,11 @@
 use super::chunk::ChunkOutcome;
 use super::record::Records;
 use dissent_core::checker::comparison::{Basis, Comparer};
+use dissent_core::checker::positions::{PositionsFound, judge_positions};
 use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict};
-use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::event::{Event, TimedEvent};
+use dissent_core::history::run_record::{MemoryRecord, RunMeta};
+use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +36,7 @@ pub(super) struct AuditFacts {
 
 impl AuditFacts {
     /// The verdict on the chunks that are done.
-    pub(super) fn judge(&self, done: &Records) -> Verdict {
+    pub(super) fn judge(&self, done: &Records, samples: Vec<TimedEvent>) -> Verdict {
         let mut extent = AuditExtent {
             chunks: self.chunks,
             sampled: self.sampled.then_some(self.wanted.len() as u64),
@@ -66,7 +69,28 @@ impl AuditFacts {
             comparer.compare(rows);
         }
         let keys = done.values().map(|record| record.keys).sum();
-        comparer.conclude_audit(extent, keys, self.doubts(done))
+        let positions = (!samples.is_empty()).then(|| self.positions(samples));
+        comparer.conclude_audit(extent, keys, self.doubts(done), positions)
+    }
+
+    /// What the samples of positions tell. Others write on, so nobody is expected to have caught up at the end.
+    fn positions(&self, mut events: Vec<TimedEvent>) -> PositionsFound {
+        let last = events.last().map_or(Nanos(0), |event| event.t);
+        events.push(TimedEvent { t: last, event: Event::Settled { all: true, waited: Nanos(0) } });
+        let of = |event: &TimedEvent| match &event.event {
+            Event::Sample { partition, .. } => *partition + 1,
+            _ => 1,
+        };
+        let partitions = events.iter().map(of).max().unwrap_or(1);
+        let meta = RunMeta { partitions, ..self.meta.clone() };
+        let of_none = partitions as usize;
+        judge_positions(&MemoryRecord {
+            meta,
+            events,
+            log: vec![Vec::new(); of_none],
+            rows: vec![Vec::new(); of_none],
+            current_rows: vec![Vec::new(); of_none],
+        })
     }
 
     fn basis(&self, done: &Records, rows: BTreeMap<String, u64>) -> Basis {

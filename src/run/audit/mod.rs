@@ -11,6 +11,7 @@ mod chunk;
 mod facts;
 mod record;
 mod referee;
+mod sampler;
 
 use super::error::RunError;
 use super::folder_name::in_fresh_folder;
@@ -29,10 +30,12 @@ use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::names::path_name;
 use facts::AuditFacts;
-use record::{AuditFolder, Plan, Records, joined, records};
+use record::{AuditFolder, Plan, Records, joined, records, samples};
 use referee::LogReferee;
+use sampler::PositionSampler;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -127,8 +130,7 @@ pub async fn run_audit(
     results: &Path,
     observer: &mut dyn AuditObserver,
 ) -> Result<JudgedRun, RunError> {
-    let (begun, started) = (Instant::now(), jiff::Timestamp::now());
-    let started = started.round(jiff::Unit::Millisecond).unwrap_or(started).to_string();
+    let begun = Instant::now();
     let mut referee = match spec.with_log {
         true => Some(LogReferee::read(contents).await?),
         false => None,
@@ -141,6 +143,9 @@ pub async fn run_audit(
     }
     let wanted = wanted(spec, &plan.chunks);
     let replicas = contents.replicas();
+    // An audit that is resumed goes on, on the same clock.
+    let now = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default();
+    let started = AuditFacts::read(&folder.dir).map_or(now.to_string(), |facts| facts.meta.started);
     let mut facts = AuditFacts {
         meta: RunMeta { started, ..meta(spec, contents, &replicas) },
         chunks: plan.chunks.len() as u64,
@@ -156,12 +161,17 @@ pub async fn run_audit(
     let mut done = folder.records()?;
     let stopped = {
         let hidden = (!spec.shows_values).then(Hidden::with_random_key);
+        let since = facts.meta.started.parse().unwrap_or(now);
+        let sampler = PositionSampler { contents, since };
         let going = Going { spec, contents, facts: &mut facts, hidden };
-        going.through(&plan.chunks, &mut referee, &mut folder, &mut done, observer).await?
+        let through = going.through(&plan.chunks, &mut referee, &mut folder, &mut done, observer);
+        let (stopped, samples) = sampler.during(through).await;
+        folder.push_samples(&samples)?;
+        stopped?
     };
     folder.write_facts(&facts)?;
     let duration = Nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    let mut judged = JudgedRun::of_contents(&facts.meta, facts.judge(&done), duration);
+    let mut judged = JudgedRun::of_contents(&facts.meta, facts.judge(&done, samples(&folder.dir)?), duration);
     match stopped {
         Some(signal) => judged.exit = signal.exit().worst(judged.exit),
         None => folder.forget_plan(),
@@ -177,6 +187,8 @@ pub fn judge_again(dirs: &[PathBuf]) -> Result<JudgedRun, RunError> {
     for dir in dirs {
         all.push((AuditFacts::read(dir)?, records(dir)?));
     }
+    // Parts that were read at the same time have clocks of their own: the samples of the first one count.
+    let positions = dirs.first().map_or_else(|| Ok(Vec::new()), |dir| samples(dir))?;
     let Some(((mut facts, _), others)) = all.split_first().map(|(first, others)| (first.clone(), others))
     else {
         return Err(RunError::Audit("no audit is named".to_owned()));
@@ -195,7 +207,7 @@ pub fn judge_again(dirs: &[PathBuf]) -> Result<JudgedRun, RunError> {
         facts.received += other.received;
     }
     let done = joined(all.into_iter().map(|(_, records)| records));
-    Ok(JudgedRun::of_contents(&facts.meta, facts.judge(&done), Nanos(0)))
+    Ok(JudgedRun::of_contents(&facts.meta, facts.judge(&done, positions), Nanos(0)))
 }
 
 /// Whether a folder is that of an audit.
@@ -225,7 +237,16 @@ impl Going<'_> {
         let (gate, queries) = (Gate::new(&self.spec.file.limits), AtomicU64::new(0));
         let replicas = self.contents.replicas();
         let (contents, gate, replicas) = (self.contents, &gate, replicas.as_slice());
-        let auditor = ChunkAuditor { contents, gate, replicas, wait, settle, tries, queries: &queries };
+        let auditor = ChunkAuditor {
+            contents,
+            gate,
+            replicas,
+            wait,
+            settle,
+            tries,
+            queries: &queries,
+            stuck: Mutex::default(),
+        };
         let mut signals = Signals::listen()
             .map_err(|source| RunError::Surroundings { what: "listen to signals", source })?;
         let mut stopped = None;
@@ -319,6 +340,7 @@ fn meta(spec: &AuditSpec, contents: &dyn Contents, replicas: &[String]) -> RunMe
     let target = format!("{} {}", spec.file.name, table.name);
     let mut meta = RunMeta::of_reading(Activity::Audit, &target, replicas, &schema);
     meta.target_version = contents.version();
+    meta.frozen_floor = contents.frozen_floor();
     meta.left_out = table.left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
     meta.command = spec.command.clone();
     meta

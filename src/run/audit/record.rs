@@ -6,6 +6,7 @@
 use super::chunk::ChunkRecord;
 use super::facts::AuditFacts;
 use crate::adapter::contents::Chunk;
+use dissent_core::history::event::TimedEvent;
 use dissent_store::run_writer::{StoreError, replace_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ const CHUNKS: &str = "chunks.jsonl";
 /// The chunks. The file holds keys, so it is removed when the audit is done.
 const PLAN: &str = "plan.json";
 
+/// The file with samples of positions.
+const POSITIONS: &str = "positions.jsonl";
 /// The file with everything but the chunks.
 const FACTS: &str = "audit.json";
 
@@ -129,6 +132,20 @@ impl AuditFolder {
         replace_file(&file, &text)
     }
 
+    /// Adds samples of positions.
+    pub(super) fn push_samples(&self, samples: &[TimedEvent]) -> Result<(), StoreError> {
+        let file = self.dir.join(POSITIONS);
+        let mut lines = Vec::new();
+        for sample in samples {
+            serde_json::to_writer(&mut lines, sample)
+                .map_err(std::io::Error::from)
+                .map_err(failed("write", &file))?;
+            lines.push(b'\n');
+        }
+        let opened = OpenOptions::new().create(true).append(true).open(&file);
+        opened.and_then(|mut out| out.write_all(&lines)).map_err(failed("write", &file))
+    }
+
     /// Removes the plan.
     pub(super) fn forget_plan(&self) {
         drop(fs::remove_file(self.dir.join(PLAN)));
@@ -148,6 +165,16 @@ pub(super) fn records(dir: &Path) -> Result<Records, StoreError> {
         }
     }
     Ok(records)
+}
+
+/// The samples of positions in a folder. A torn line is left out.
+pub(super) fn samples(dir: &Path) -> Result<Vec<TimedEvent>, StoreError> {
+    let file = dir.join(POSITIONS);
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed("read", &file)(error)),
+    }
 }
 
 /// Puts the chunks of several audits of one table together. A chunk that was read once and not another time

@@ -5,6 +5,7 @@ use super::classify::classify;
 use super::findings::Findings;
 use super::rows::{Expected, KeyRows, ReplicaRow};
 use super::version::{is_number, version_order};
+use crate::checker::positions::PositionsFound;
 use crate::checker::verdict::{
     AuditExtent, Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
 };
@@ -95,6 +96,7 @@ pub struct Comparer {
     knows_keys: bool,
     doubts: Vec<Doubt>,
     audit: Option<AuditExtent>,
+    positions: Option<PositionsFound>,
     keys_compared: u64,
     keys_differing: u64,
     keys_moving: u64,
@@ -113,6 +115,7 @@ impl Comparer {
             knows_keys: true,
             doubts: Vec::new(),
             audit: None,
+            positions: None,
             keys_compared: 0,
             keys_differing: 0,
             keys_moving: 0,
@@ -179,9 +182,16 @@ impl Comparer {
         true
     }
 
-    /// The verdict on an audit, which compared so many keys one by one.
-    pub fn conclude_audit(mut self, extent: AuditExtent, keys: u64, doubts: Vec<Doubt>) -> Verdict {
+    /// The verdict on an audit, which compared so many keys one by one, and sampled positions meanwhile.
+    pub fn conclude_audit(
+        mut self,
+        extent: AuditExtent,
+        keys: u64,
+        doubts: Vec<Doubt>,
+        positions: Option<PositionsFound>,
+    ) -> Verdict {
         self.keys_compared = keys;
+        self.positions = positions;
         self.doubts.extend(doubts);
         self.audit = Some(extent);
         self.conclude()
@@ -213,6 +223,11 @@ impl Comparer {
         }
         self.add_doubts(&mut verdict, findings.iter().any(|finding| finding.kind.may_be_lag()));
         verdict.findings = findings;
+        if let Some(positions) = self.positions.take() {
+            verdict.progress = positions.progress;
+            verdict.findings.extend(positions.findings);
+            verdict.add((positions.result, positions.doubts));
+        }
         let comparison = Comparison {
             settled: self.settled,
             unsaid: self.unsaid(&verdict),
