@@ -172,6 +172,10 @@ pub trait Contents: Send + Sync {
     fn shown_default(&self, _column: usize) -> Value {
         Value::Null
     }
+    /// The column that orders the events of a key in the log. None: they count in the order in which they lie.
+    fn log_order(&self) -> Option<usize> {
+        self.table().version
+    }
     /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it has
     /// now. Events of one key come in their order. None if there is no log that can be read.
     async fn log(

@@ -17,6 +17,7 @@ pub mod pinot;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod registry;
+mod segment_contents;
 pub mod specimen;
 pub mod state;
 pub mod system;

@@ -3,10 +3,12 @@
 use super::cluster::SpecimenCluster;
 use super::kind::{self, SpecimenKind};
 use super::{containment, discover, injection};
-use crate::adapter::capabilities::{Cluster, Defaults, Refusal};
+use crate::adapter::capabilities::{Cluster, Defaults, InjectionContext, Refusal};
 use crate::adapter::containment::{Affected, Containment};
+use crate::adapter::contents::Contents;
 use crate::adapter::diagnosis::Diagnosis;
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText};
+use crate::adapter::segment_contents::SegmentContents;
 use crate::adapter::system::System;
 use crate::config::error::InvalidValue;
 use crate::config::target::{HTTPS, TargetFile, check_http_url};
@@ -15,7 +17,9 @@ use async_trait::async_trait;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::fault_catalogue::Permission;
 use dissent_store::cure::Cure;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[async_trait]
 impl System for SpecimenKind {
@@ -99,6 +103,21 @@ impl System for SpecimenKind {
 
     async fn reach(&self, file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
         Ok(Arc::new(SpecimenCluster::reach(*self, &file.url).await?))
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        let cluster = Arc::new(SpecimenCluster::reach(*self, &file.url).await?);
+        let refused = |cause: String| TargetError::Refused { at: file.name.clone(), cause };
+        let schema = cluster.table().await?.ok_or_else(|| refused("it has no table".to_owned()))?;
+        if schema.table != table {
+            return Err(refused(format!("its table is called {}", schema.table)));
+        }
+        let floor = cluster.frozen_floor();
+        // Nothing is injected, so nothing is marked.
+        let context =
+            InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+        let capabilities = cluster.open(&schema, context)?;
+        Ok(Arc::new(SegmentContents::open(capabilities, &schema, floor).await?))
     }
 
     async fn marks(&self, file: &TargetFile) -> Result<Vec<Cure>, TargetError> {

@@ -32,7 +32,7 @@ impl LogReferee {
         let table = contents.table();
         let mut referee = LogReferee {
             columns: table.columns.clone(),
-            version: table.version,
+            version: contents.log_order(),
             keys: BTreeMap::new(),
             next: Vec::new(),
             whole: false,

@@ -72,15 +72,22 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => {
             let size = divergence.roots + divergence.inherited + divergence.copied;
-            let last = if divergence.may_be_lag { 5 } else { 0 };
-            (last, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
+            let is_last_copy = divergence.last.side == Side::Majority;
+            // Of contents, what a model calls wrong says more than what only differs.
+            let class = match (divergence.may_be_lag, divergence.since.is_some() || divergence.is_modelled())
+            {
+                (false, true) => 0,
+                (false, false) => 1,
+                (true, _) => 6,
+            };
+            (class, !is_last_copy, u64::MAX - size, divergence.partition)
         }
         FindingKind::Frozen(frozen) => {
-            (1, frozen.grade != FreezeVisibility::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
+            (2, frozen.grade != FreezeVisibility::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
         }
-        FindingKind::Regressed(regressed) => (2, false, regressed.kind as u64, 0),
-        FindingKind::Ahead(ahead) => (3, false, ahead.kind as u64, 0),
-        FindingKind::LostAck(lost) => (4, false, 0, lost.partition),
+        FindingKind::Regressed(regressed) => (3, false, regressed.kind as u64, 0),
+        FindingKind::Ahead(ahead) => (4, false, ahead.kind as u64, 0),
+        FindingKind::LostAck(lost) => (5, false, 0, lost.partition),
     });
 }
 
