@@ -8,13 +8,17 @@
 //! Learners are no replicas here. They serve neither watches nor linearizable reads, nor do they vote.
 
 mod cells;
+mod contents;
 mod gateway;
 mod store;
 mod wire;
 
 pub use store::EtcdStore;
 
+use contents::EtcdContents;
+
 use super::capabilities::Refusal;
+use super::contents::Contents;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::state::{FaultSite, StateStore, StateSystem};
 use crate::config::error::InvalidValue;
@@ -53,6 +57,10 @@ impl StateSystem for Etcd {
 
     async fn connect(&self, file: &TargetFile) -> Result<Arc<dyn StateStore>, TargetError> {
         Ok(Arc::new(EtcdStore::reach(file).await?))
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        Ok(Arc::new(EtcdContents::open(file, table).await?))
     }
 
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {

@@ -72,6 +72,11 @@ impl EtcdStore {
         })
     }
 
+    /// The client of all members.
+    pub(super) fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.gateway)
+    }
+
     /// The members with their client URLs.
     pub(super) fn servers(&self) -> Vec<(String, String)> {
         self.members.clone().into_iter().collect()

@@ -68,7 +68,8 @@ pub enum ExecCall<'r> {
     Rows {
         /// The replica.
         replica: &'r str,
-        /// The table, as `make-table` had it.
+        /// The table, as `make-table` had it. In an audit it is one that somebody else made, and names no
+        /// columns: show all that its rows have, 0 for a comparison value or an op that there is not.
         table: ExecTable<'r>,
     },
 }
@@ -144,6 +145,11 @@ pub struct ExecOp<'r> {
 }
 
 impl<'r> ExecTable<'r> {
+    /// A table that somebody else made. No columns: all that it has.
+    pub(super) fn of_others(name: &'r str) -> ExecTable<'r> {
+        ExecTable { name, key: "key", comparison: "cmp", op: "op", columns: Vec::new() }
+    }
+
     /// The table of a schema.
     pub(super) fn of(schema: &'r Schema) -> ExecTable<'r> {
         let columns = schema.columns.iter();

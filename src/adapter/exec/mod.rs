@@ -7,9 +7,11 @@
 //! process      one life of the adapter
 //! connection   requests with time limits, over all its lives
 //! store        StateStore
+//! contents     what an audit reads
 //! ```
 
 mod connection;
+mod contents;
 mod inbox;
 pub mod messages;
 mod process;
@@ -18,6 +20,7 @@ mod store;
 mod tests;
 
 use crate::adapter::capabilities::Refusal;
+use crate::adapter::contents::Contents;
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::state::{FaultSite, StateStore, StateSystem};
 use crate::config::error::InvalidValue;
@@ -25,6 +28,7 @@ use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use connection::AdapterCommand;
+use contents::ExecContents;
 use dissent_core::history::fault::FaultKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +90,10 @@ impl StateSystem for Exec {
 
     async fn connect(&self, file: &TargetFile) -> Result<Arc<dyn StateStore>, TargetError> {
         Ok(Arc::new(self.open(file).await?))
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        Ok(Arc::new(ExecContents::open(self.open(file).await?, table).await?))
     }
 
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {

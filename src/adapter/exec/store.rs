@@ -52,6 +52,22 @@ impl ExecStore {
         Err(TargetError::Refused { at: ADAPTER.to_owned(), cause })
     }
 
+    /// Reads a table that somebody else made, with all columns that it has.
+    pub(super) async fn shown(
+        &self,
+        table: &str,
+        replica: &str,
+        out: &mut (dyn FnMut(ExecRow) + Send),
+    ) -> Result<(), TargetError> {
+        self.admit(replica)?;
+        let call = ExecCall::Rows { table: ExecTable::of_others(table), replica };
+        let mut each = |answer: RowsAnswer| {
+            answer.rows.into_iter().for_each(&mut *out);
+            Ok(())
+        };
+        self.connection.rows(call, &mut each).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, call: ExecCall<'_>) -> Result<T, TargetError> {
         self.connection.ask(call).await.map_err(|failed| failed.error)
     }

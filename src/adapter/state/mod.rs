@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod conformance;
 pub mod injection;
 pub mod muted;
+pub(in crate::adapter) mod positions;
 mod settling;
 mod shown_rows;
 pub mod system;
