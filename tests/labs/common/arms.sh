@@ -28,6 +28,21 @@ dissent_run() {
   ) || code=$?
 }
 
+# audit_run PREFIX CODE WORDS ARGS...: audits the table of the run that `last` is about, as somebody who knows
+# nothing of that run; in the store it is called PREFIX and the table's name.
+audit_run() {
+  local folder table code=0 audited
+  folder=${last##*report=}
+  folder=${folder%/*}
+  table=$(sed -n 's/.*"table": *"\([^"]*\)".*/\1/p' "$folder/run.json" | head -n 1)
+  audited=$("$dissent" audit "$TARGET" --table "$1$table" --results "$results" "${@:4}" | tail -n 1) || code=$?
+  echo "${FUNCNAME[1]}, audited: $audited"
+  if ((code != $2)) || [[ $audited != "$3"* ]]; then
+    echo "arms: ${FUNCNAME[1]}: expected an audit with exit $2 and '$3 ..', got exit $code" >&2
+    exit 1
+  fi
+}
+
 # run_arms DEFAULT... -- CHOSEN...: runs what was chosen, or the arms that CI runs.
 run_arms() {
   local defaults=() arm
