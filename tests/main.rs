@@ -1,6 +1,7 @@
 //! The integration tests, as one binary, so that they link only once.
 
 mod again;
+mod audit;
 mod bad_input;
 mod cli;
 mod draw;
