@@ -3,17 +3,17 @@
 mod audit;
 mod compare;
 mod examples;
+mod output;
 
 use crate::synth::Plant;
 pub use audit::AuditArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use compare::CompareArgs;
 use examples::*;
-use std::fmt::Display;
+use output::whole;
+pub use output::{Format, Output};
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Finds the one replica that disagrees, and the progress frontier that stopped.
 #[derive(Debug, Parser)]
@@ -78,37 +78,6 @@ pub enum Command {
     /// Generate a run folder of any size, with a planted fault
     #[command(hide = true)]
     Synth(SynthArgs),
-}
-
-/// Parses a whole number within a range. The error names the range.
-fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
-where
-    T: FromStr + PartialOrd + Display + Clone,
-{
-    move |text: &str| match text.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(format!("write a whole number from {} to {}", range.start(), range.end())),
-    }
-}
-
-/// Where results are stored, and how they are printed.
-#[derive(Clone, Debug, Args)]
-pub struct Output {
-    /// Folder for results, with one subfolder per run
-    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
-    pub results: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-}
-
-/// Output formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Text; a verdict ends with one line to grep for
-    Human,
-    /// One JSON document; the line to grep for goes to stderr
-    Json,
 }
 
 /// `dissent demo`.

@@ -1,4 +1,5 @@
-//! What each replica holds of a table that others write, for audits. Read-only: nothing here changes a cluster.
+//! What each replica holds of a table that others write, for audits. Read-only: nothing here changes a
+//! cluster.
 
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -136,8 +137,8 @@ pub trait Contents: Send + Sync {
     }
     /// Cuts the table into chunks of about so many rows.
     async fn chunks(&self, rows: u64) -> Result<Vec<Chunk>, TargetError>;
-    /// Digests that the replica itself computes of a chunk, one for each of so many buckets of keys. None if it
-    /// cannot, or not of so many buckets: then its rows are read.
+    /// Digests that the replica itself computes of a chunk, one for each of so many buckets of keys. None
+    /// if it cannot, or not of so many buckets: then its rows are read.
     async fn digests(
         &self,
         replica: &str,
@@ -151,8 +152,8 @@ pub trait Contents: Send + Sync {
         chunk: &Chunk,
         scope: Scope<'_>,
     ) -> Result<Vec<ContentsRow>, TargetError>;
-    /// A position that all writes to a chunk lie at or below that were acknowledged before this call. None if
-    /// there are no positions.
+    /// A position that all writes to a chunk lie at or below that were acknowledged before this call. None
+    /// if there are no positions.
     async fn upstream(&self, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
     /// The position up to which a replica has consumed the writes to a chunk. None if it has none.
     async fn position(&self, replica: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
@@ -164,7 +165,8 @@ pub trait Contents: Send + Sync {
     async fn positions(&self) -> Result<Vec<PositionSample>, TargetError> {
         Ok(Vec::new())
     }
-    /// Whether a chunk shows one row for each key, the current one, which the fold of the log can be compared with.
+    /// Whether a chunk shows one row for each key, the current one, which the fold of the log can be
+    /// compared with.
     fn is_current(&self, _chunk: &Chunk) -> bool {
         true
     }
@@ -172,12 +174,13 @@ pub trait Contents: Send + Sync {
     fn shown_default(&self, _column: usize) -> Value {
         Value::Null
     }
-    /// The column that orders the events of a key in the log. None: they count in the order in which they lie.
+    /// The column that orders the events of a key in the log. None: they count in the order in which they
+    /// lie.
     fn log_order(&self) -> Option<usize> {
         self.table().version
     }
-    /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it has
-    /// now. Events of one key come in their order. None if there is no log that can be read.
+    /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it
+    /// has now. Events of one key come in their order. None if there is no log that can be read.
     async fn log(
         &self,
         _from: Option<&[u64]>,

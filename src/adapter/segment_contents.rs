@@ -1,8 +1,8 @@
-//! The contents of a cluster of segments, by the same reads that a run uses: raw rows by segment, and the current
-//! row of each key by partition.
+//! The contents of a cluster of segments, by the same reads that a run uses: raw rows by segment, and the
+//! current row of each key by partition.
 //!
-//! A raw row is known by its offset, so all versions of a key are compared one by one. Equal raw rows say nothing
-//! of the current view, which is read for itself.
+//! A raw row is known by its offset, so all versions of a key are compared one by one. Equal raw rows say
+//! nothing of the current view, which is read for itself.
 
 use super::capabilities::{Capabilities, InputLog, RawReads, SegmentCatalogue};
 use super::contents::{

@@ -1,6 +1,6 @@
 //! The options of `dissent audit`.
 
-use super::Output;
+use super::output::{Output, whole};
 use clap::Args;
 use dissent_core::history::duration;
 use std::path::PathBuf;
@@ -15,18 +15,19 @@ pub struct AuditArgs {
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
     /// About how many rows are compared at a time
-    #[arg(long, value_name = "ROWS", default_value_t = 50_000, value_parser = super::whole(1..=100_000_000_u64))]
+    #[arg(long, value_name = "ROWS", default_value_t = 50_000, value_parser = whole(1..=100_000_000_u64))]
     pub chunk_rows: u64,
     /// Look at this many of 100 chunks only, drawn from the seed
-    #[arg(long, value_name = "PERCENT", value_parser = super::whole(1..=100_u32))]
+    #[arg(long, value_name = "PERCENT", value_parser = whole(1..=100_u32))]
     pub sample: Option<u32>,
     /// Seed of the sample
-    #[arg(long, default_value_t = 1, value_parser = super::whole(0..=u64::MAX))]
+    #[arg(long, default_value_t = 1, value_parser = whole(0..=u64::MAX))]
     pub seed: u64,
     /// Do this part of so many, as in 2/4
     #[arg(long, value_name = "I/N", value_parser = part, default_value = "1/1", hide_default_value = true)]
     pub part: (u32, u32),
-    /// File with the chunks of the table, written if it is not there: parts of one audit need the same. It holds keys
+    /// File with the chunks of the table, written if it is not there: parts of one audit need the same. It
+    /// holds keys
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub plan: Option<PathBuf>,
     /// How long replicas may take to consume what was written before a row is read again
@@ -36,7 +37,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "DURATION", value_parser = time, default_value = "2s")]
     pub settle: Duration,
     /// How often rows that move are read twice
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = super::whole(1..=1_000_u32))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole(1..=1_000_u32))]
     pub tries: u32,
     /// Fold the input log too: the only way to see that all replicas agree on wrong rows
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! The options of `dissent compare`.
 
-use super::Output;
+use super::output::{Output, whole};
 use clap::Args;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Merge, Type};
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 /// `dissent compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// One dump of each replica: CSV or JSON lines, plain, gzip or zstd; a file, a folder of files, or a pipe. A
-    /// replica is called as its file, unless it is named: NAME=FILE
+    /// One dump of each replica: CSV or JSON lines, plain, gzip or zstd; a file, a folder of files, or a
+    /// pipe. A replica is called as its file, unless it is named: NAME=FILE
     #[arg(value_name = "DUMP", required = true, num_args = 1..)]
     pub dumps: Vec<String>,
     /// Columns that make up the key, separated by commas
@@ -20,8 +20,8 @@ pub struct CompareArgs {
     /// Column that orders the rows of a key. Rows of one version with different contents are never lag
     #[arg(long, value_name = "COLUMN")]
     pub version: Option<String>,
-    /// How far a replica had got when it was dumped (a number, or an LSN such as 16/B374D848). With equal positions,
-    /// differences are not lag
+    /// How far a replica had got when it was dumped (a number, or an LSN such as 16/B374D848). With equal
+    /// positions, differences are not lag
     #[arg(long = "position", value_name = "REPLICA=N", value_parser = position)]
     pub positions: Vec<(String, u64)>,
     /// Versions are positions: rows above the least position of any replica are left out
@@ -30,15 +30,15 @@ pub struct CompareArgs {
     /// Nothing was written while the dumps were taken, so that differences are not lag
     #[arg(long)]
     pub settled: bool,
-    /// A second dump of each replica, taken later, in the same order: keys that changed meanwhile are left out, and if
-    /// nothing changed at all, differences are not lag
+    /// A second dump of each replica, taken later, in the same order: keys that changed meanwhile are left
+    /// out, and if nothing changed at all, differences are not lag
     #[arg(long, value_name = "DUMP", num_args = 1..)]
     pub later: Vec<String>,
     /// Columns that are not compared, separated by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub ignore: Vec<String>,
-    /// Type of a column: long, double, decimal, boolean, string, timestamp, bytes, json, long-list, string-list.
-    /// Without it, CSV is compared letter by letter, and JSON by its own types
+    /// Type of a column: long, double, decimal, boolean, string, timestamp, bytes, json, long-list,
+    /// string-list. Without it, CSV is compared letter by letter, and JSON by its own types
     #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = column_type)]
     pub types: Vec<(String, Type)>,
     /// How far apart two floats may be and count as equal, relative to the larger one, or to 1
@@ -56,11 +56,12 @@ pub struct CompareArgs {
     /// Expected rows, as a dump: says which replicas are wrong, also if all agree
     #[arg(long, value_name = "DUMP")]
     pub model: Option<String>,
-    /// The log, as a file of events in order: says which replicas are wrong, also if all agree. It must have its
-    /// beginning
+    /// The log, as a file of events in order: says which replicas are wrong, also if all agree. It must
+    /// have its beginning
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub log: Option<String>,
-    /// How a column of the log merges: overwrite, ignore, increment, append, union, max, min [default: overwrite]
+    /// How a column of the log merges: overwrite, ignore, increment, append, union, max, min [default:
+    /// overwrite]
     #[arg(long = "merge", value_name = "COLUMN=FUNCTION", value_parser = merge, requires = "log")]
     pub merges: Vec<(String, Merge)>,
     /// What stands for null in CSV, besides an empty cell without quotes
@@ -73,7 +74,7 @@ pub struct CompareArgs {
     #[arg(long)]
     pub show_values: bool,
     /// Memory for rows that differ, in MiB. What does not fit is sorted on disk
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = super::whole(1..=1_048_576_u64))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = whole(1..=1_048_576_u64))]
     pub memory: u64,
     /// Known issues (TOML): matching findings do not fail the comparison
     #[arg(long, value_name = "FILE")]

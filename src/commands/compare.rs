@@ -6,7 +6,7 @@ use crate::cli;
 use crate::config::known_issues;
 use crate::dumps::compare::CompareSpec;
 use crate::dumps::digests::Columns;
-use crate::dumps::rows::{Format, Pace};
+use crate::dumps::rows::{DumpFormat, Pace};
 use crate::exit::Exit;
 use crate::run::comparison::{ComparisonSpec, run_comparison};
 use dissent_core::checker::verdict::document::DocumentEnd;
@@ -68,7 +68,7 @@ fn rules(args: &cli::CompareArgs) -> CompareSpec {
             ignore: args.ignore.iter().cloned().collect(),
             types: args.types.iter().cloned().collect(),
         },
-        format: Format { delimiter: args.delimiter, null: args.null.clone() },
+        format: DumpFormat { delimiter: args.delimiter, null: args.null.clone() },
         merges: args.merges.iter().cloned().collect(),
         version: args.version.clone(),
         deleted: args.deleted.clone(),

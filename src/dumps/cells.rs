@@ -23,7 +23,7 @@ pub(super) enum CellKind {
 
 /// One cell of a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cell {
+pub(super) struct DumpCell {
     /// The place of its column in the layout of its file.
     pub(super) column: usize,
     pub(super) kind: CellKind,
@@ -33,12 +33,12 @@ pub(super) struct Cell {
 
 /// A row: its cells, and the bytes that they consist of.
 #[derive(Debug, Default)]
-pub(super) struct Cells {
+pub(super) struct DumpCells {
     bytes: Vec<u8>,
-    cells: Vec<Cell>,
+    cells: Vec<DumpCell>,
 }
 
-impl Cells {
+impl DumpCells {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.cells.clear();
@@ -48,22 +48,22 @@ impl Cells {
     pub(super) fn push(&mut self, column: usize, kind: CellKind, bytes: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.cells.push(Cell { column, kind, start, end: self.bytes.len() });
+        self.cells.push(DumpCell { column, kind, start, end: self.bytes.len() });
     }
 
     /// Adds a cell whose bytes `write` appends.
     pub(super) fn push_with(&mut self, column: usize, kind: CellKind, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        self.cells.push(Cell { column, kind, start, end: self.bytes.len() });
+        self.cells.push(DumpCell { column, kind, start, end: self.bytes.len() });
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Cell, &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (DumpCell, &[u8])> {
         self.cells.iter().map(|cell| (*cell, &self.bytes[cell.start..cell.end]))
     }
 
     /// The cell of a column.
-    pub(super) fn of(&self, column: usize) -> Option<(Cell, &[u8])> {
+    pub(super) fn of(&self, column: usize) -> Option<(DumpCell, &[u8])> {
         // Most files name their columns in the same order in every row.
         let at = self.cells.get(column).filter(|cell| cell.column == column);
         let cell = at.or_else(|| self.cells.iter().find(|cell| cell.column == column))?;
@@ -108,8 +108,8 @@ pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A string. One that looks like what only text can hold, a large number or a document, keeps its quotes, to be
-/// told from it.
+/// A string. One that looks like what only text can hold, a large number or a document, keeps its quotes,
+/// to be told from it.
 fn string(text: &str) -> Value {
     let other = match text.as_bytes().first() {
         Some(b'{' | b'[') => nested(text),

@@ -5,7 +5,7 @@ use crate::error::DumpError;
 use crate::log::{Folded, FoldedRow};
 use crate::part_files::{PartFiles, part_of, read_part};
 use crate::reading::{DumpRow, Reading};
-use crate::source::Source;
+use crate::source::DumpSource;
 use dissent_core::history::schema::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) type Part = BTreeMap<String, KeyPart>;
 /// What is collected.
 pub(super) struct Wanted<'w> {
     pub(super) reading: Reading<'w>,
-    pub(super) sources: &'w [&'w Source],
+    pub(super) sources: &'w [&'w DumpSource],
     pub(super) folded: Option<&'w Folded>,
     /// By bucket: whether its rows are wanted.
     pub(super) buckets: &'w [bool],
@@ -102,8 +102,8 @@ pub(super) fn collect(
 
 /// Does the same with every dump, as many at a time as there are cores.
 pub(super) fn each_in_parallel<T: Send>(
-    sources: &[&Source],
-    work: impl Fn(usize, &Source) -> Result<T, DumpError> + Sync,
+    sources: &[&DumpSource],
+    work: impl Fn(usize, &DumpSource) -> Result<T, DumpError> + Sync,
 ) -> Result<Vec<T>, DumpError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);

@@ -4,12 +4,12 @@ use crate::cells::Typing;
 use crate::collect::{KeyPart, Part, Wanted, collect, each_in_parallel};
 use crate::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
 use crate::error::DumpError;
-use crate::log::{Folded, LogReading, fold, is_set};
+use crate::log::{EventFold, Folded, fold, is_set};
 use crate::part_files::parts;
 use crate::reading::Reading;
-use crate::rows::{Format, Pace, has_csv};
-use crate::source::Source;
-use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow, version_order};
+use crate::rows::{DumpFormat, Pace, has_csv};
+use crate::source::DumpSource;
+use dissent_core::checker::comparison::{Basis, Comparer, ExpectedRow, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
@@ -25,19 +25,19 @@ const EXPECTED: &str = "expected";
 #[derive(Clone, Debug, Default)]
 pub struct CompareSpec {
     /// One dump of each replica.
-    pub dumps: Vec<Source>,
+    pub dumps: Vec<DumpSource>,
     /// A second dump of each replica, in the same order, taken later. Empty if there are none.
-    pub later: Vec<Source>,
+    pub later: Vec<DumpSource>,
     /// The rows that are expected.
-    pub expected: Option<Source>,
+    pub expected: Option<DumpSource>,
     /// The log, whose fold is expected.
-    pub log: Option<Source>,
+    pub log: Option<DumpSource>,
     /// How the columns of the log merge; those that are not named are overwritten.
     pub merges: BTreeMap<String, Merge>,
     /// Which columns mean what.
     pub columns: Columns,
     /// How files are written.
-    pub format: Format,
+    pub format: DumpFormat,
     /// The column that orders the rows of a key.
     pub version: Option<String>,
     /// The column that says whether the row deletes its key.
@@ -74,7 +74,7 @@ pub fn compare(
     pace: &Pace,
     differing: &mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>,
 ) -> Result<Compared, DumpError> {
-    let sources: Vec<&Source> = spec.dumps.iter().chain(&spec.later).chain(&spec.expected).collect();
+    let sources: Vec<&DumpSource> = spec.dumps.iter().chain(&spec.later).chain(&spec.expected).collect();
     let is_csv = sources.iter().copied().chain(&spec.log).map(has_csv).collect::<Result<Vec<_>, _>>()?;
     let typing = if is_csv.contains(&true) { Typing::Text } else { Typing::Told };
     let found =
@@ -86,7 +86,7 @@ pub fn compare(
     let version = marks.version;
     let folded = spec.log.as_ref().map(|source| {
         check_merges(spec, &names, typing)?;
-        let log = LogReading {
+        let log = EventFold {
             reading: reading(),
             merged: &columns,
             version,
@@ -346,16 +346,16 @@ impl Running<'_> {
         }
         let expected = match (self.spec.expected.is_some(), rows.next()) {
             (true, Some(expected)) => match marks.newest(expected) {
-                Some(row) if row.deleted => Expected::Deleted,
-                Some(row) => Expected::Row(row),
-                None => Expected::Never,
+                Some(row) if row.deleted => ExpectedRow::Deleted,
+                Some(row) => ExpectedRow::Row(row),
+                None => ExpectedRow::Never,
             },
             _ if self.folded.is_some() => match part.folded {
-                Some(Some(cols)) => Expected::Row(marks.row(cols)),
-                Some(None) => Expected::Deleted,
-                None => Expected::Never,
+                Some(Some(cols)) => ExpectedRow::Row(marks.row(cols)),
+                Some(None) => ExpectedRow::Deleted,
+                None => ExpectedRow::Never,
             },
-            _ => Expected::Unknown,
+            _ => ExpectedRow::Unknown,
         };
         KeyRows { key: shown_key(key), shown: first, earlier, expected }
     }

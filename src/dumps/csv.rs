@@ -1,7 +1,7 @@
 //! Rows of a CSV file (RFC 4180), with the one distinction that libraries drop: whether an empty cell was
 //! quoted. PostgreSQL, DuckDB and others write null as nothing, and an empty string as `""`.
 
-use crate::cells::{CellKind, Cells};
+use crate::cells::{CellKind, DumpCells};
 use crate::layout::Layout;
 use memchr::{memchr, memchr_iter};
 use std::io::BufRead;
@@ -32,7 +32,7 @@ impl<R: BufRead> CsvReader<R> {
     pub(super) fn new(from: R, format: CsvFormat, layout: &mut Layout) -> Result<Self, String> {
         let mut reader =
             CsvReader { from, format, record: Vec::new(), columns: Vec::new(), line: 0, lines: 1 };
-        let mut header = Cells::default();
+        let mut header = DumpCells::default();
         if !reader.take_record().map_err(|error| error.to_string())? {
             return Err("the file is empty: the first line must name the columns".to_owned());
         }
@@ -53,7 +53,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// The next row. False after the last one.
-    pub(super) fn next(&mut self, cells: &mut Cells) -> Result<bool, String> {
+    pub(super) fn next(&mut self, cells: &mut DumpCells) -> Result<bool, String> {
         cells.clear();
         if !self.take_record().map_err(|error| error.to_string())? {
             return Ok(false);
@@ -90,7 +90,7 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    fn split(&self, cells: &mut Cells) -> Result<(), String> {
+    fn split(&self, cells: &mut DumpCells) -> Result<(), String> {
         let mut at = 0;
         let mut count = 0;
         loop {
@@ -122,7 +122,7 @@ impl<R: BufRead> CsvReader<R> {
         format!("{than} cells than the {} columns that the header names", self.columns.len())
     }
 
-    fn plain(&self, rest: &[u8], column: usize, cells: &mut Cells) -> usize {
+    fn plain(&self, rest: &[u8], column: usize, cells: &mut DumpCells) -> usize {
         let end = memchr(self.format.delimiter, rest).unwrap_or(rest.len());
         let cell = &rest[..end];
         let is_null =
@@ -133,7 +133,7 @@ impl<R: BufRead> CsvReader<R> {
 }
 
 /// Takes a quoted cell from the start of `rest`. Returns its length there; none if it has no end.
-fn quoted(rest: &[u8], column: usize, cells: &mut Cells) -> Option<usize> {
+fn quoted(rest: &[u8], column: usize, cells: &mut DumpCells) -> Option<usize> {
     let mut parts = Vec::new();
     let mut at = 1;
     loop {
@@ -164,9 +164,9 @@ mod tests {
     fn rows(text: &str, null: Option<&str>) -> Result<Vec<Vec<Option<String>>>, String> {
         let format = CsvFormat { delimiter: b',', null: null.map(str::to_owned) };
         let mut reader = CsvReader::new(text.as_bytes(), format, &mut Layout::default())?;
-        let (mut cells, mut rows) = (Cells::default(), Vec::new());
+        let (mut cells, mut rows) = (DumpCells::default(), Vec::new());
         while reader.next(&mut cells)? {
-            let text = |(cell, bytes): (crate::cells::Cell, &[u8])| {
+            let text = |(cell, bytes): (crate::cells::DumpCell, &[u8])| {
                 (cell.kind != CellKind::Null).then(|| String::from_utf8_lossy(bytes).into_owned())
             };
             rows.push(cells.iter().map(text).collect());

@@ -1,14 +1,15 @@
-//! The first pass: a digest for each bucket of keys. Where two dumps have equal digests, their rows are equal.
+//! The first pass: a digest for each bucket of keys. Where two dumps have equal digests, their rows are
+//! equal.
 //!
 //! A row's hash has 128 bits, and the digest of a bucket is the sum of those of its rows: the order of rows
-//! does not matter. Cells are hashed as they are written, so equal values that are written differently make
+//! does not matter. DumpCells are hashed as they are written, so equal values that are written differently make
 //! digests differ; the second pass then finds them equal.
 
-use crate::cells::{CellKind, Cells, Typing, text};
+use crate::cells::{CellKind, DumpCells, Typing, text};
 use crate::error::DumpError;
 use crate::layout::Layout;
-use crate::rows::{Format, Pace, Rows};
-use crate::source::Source;
+use crate::rows::{DumpFormat, Pace, Rows};
+use crate::source::DumpSource;
 use dissent_core::history::canonical;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde_json::json;
@@ -124,15 +125,15 @@ pub(super) struct Digests {
 
 /// Reads a dump for its digests.
 pub(super) fn digests(
-    source: &Source,
+    source: &DumpSource,
     columns: &Columns,
-    format: &Format,
+    format: &DumpFormat,
     typing: Typing,
     pace: &Pace,
 ) -> Result<Digests, DumpError> {
     let mut rows = Rows::of(source, format, pace);
     let mut buckets = Buckets::default();
-    let (mut cells, mut key, mut count, mut bytes) = (Cells::default(), String::new(), 0, 0);
+    let (mut cells, mut key, mut count, mut bytes) = (DumpCells::default(), String::new(), 0, 0);
     let mut keys = KeyColumns::new(typing);
     // By place: whether a column is compared.
     let mut compared: Vec<bool> = Vec::new();
@@ -182,7 +183,7 @@ impl KeyColumns {
     /// Replaces `key` by the key of a row. An error if a column of the key is not there.
     pub(super) fn key(
         &mut self,
-        cells: &Cells,
+        cells: &DumpCells,
         layout: &Layout,
         columns: &Columns,
         key: &mut String,

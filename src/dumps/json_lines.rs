@@ -1,6 +1,6 @@
 //! Rows of a file with one JSON object on each line.
 
-use crate::cells::{CellKind, Cells};
+use crate::cells::{CellKind, DumpCells};
 use crate::layout::Layout;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Deserializer;
@@ -26,7 +26,7 @@ impl<R: BufRead> JsonReader<R> {
     }
 
     /// The next row. False after the last one.
-    pub(super) fn next(&mut self, cells: &mut Cells, layout: &mut Layout) -> Result<bool, String> {
+    pub(super) fn next(&mut self, cells: &mut DumpCells, layout: &mut Layout) -> Result<bool, String> {
         cells.clear();
         loop {
             self.record.clear();
@@ -51,7 +51,7 @@ impl<R: BufRead> JsonReader<R> {
 }
 
 struct Row<'r> {
-    cells: &'r mut Cells,
+    cells: &'r mut DumpCells,
     layout: &'r mut Layout,
 }
 
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Row<'_> {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn push(cells: &mut Cells, column: usize, value: &str) {
+fn push(cells: &mut DumpCells, column: usize, value: &str) {
     let bytes = value.as_bytes();
     match bytes.first() {
         Some(b'"') if !value.contains('\\') => {
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn columns_keep_their_places_in_whatever_order_they_come() {
         let text = "{\"a\":1,\"b\":\"x\\ty\"}\n\n{\"b\":null,\"c\":[1, 2],\"a\":true}\n";
-        let (mut layout, mut cells) = (Layout::default(), Cells::default());
+        let (mut layout, mut cells) = (Layout::default(), DumpCells::default());
         let mut reader = JsonReader::new(text.as_bytes());
-        let row = |cells: &Cells| -> Vec<(usize, CellKind, String)> {
+        let row = |cells: &DumpCells| -> Vec<(usize, CellKind, String)> {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             cells.iter().map(|(cell, bytes)| (cell.column, cell.kind, text(bytes))).collect()
         };
@@ -122,7 +122,7 @@ mod tests {
     fn what_is_no_object_is_said() {
         for text in ["[1]", "{\"a\":1", "{\"a\":1} x", "{a:1}", "1"] {
             let mut reader = JsonReader::new(text.as_bytes());
-            assert!(reader.next(&mut Cells::default(), &mut Layout::default()).is_err(), "{text}");
+            assert!(reader.next(&mut DumpCells::default(), &mut Layout::default()).is_err(), "{text}");
         }
     }
 }

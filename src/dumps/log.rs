@@ -4,15 +4,15 @@ use crate::digests::Buckets;
 use crate::error::DumpError;
 use crate::part_files::{PartFiles, part_of, parts, read_part};
 use crate::reading::{DumpRow, Reading};
-use crate::source::Source;
-use dissent_core::checker::comparison::{Expected, KeyFold};
+use crate::source::DumpSource;
+use dissent_core::checker::comparison::{ExpectedRow, KeyFold};
 use dissent_core::history::schema::{Column, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How events are read and merged.
-pub(super) struct LogReading<'l> {
+pub(super) struct EventFold<'l> {
     pub(super) reading: Reading<'l>,
     /// The columns compared, with their merge functions.
     pub(super) merged: &'l [Column],
@@ -39,7 +39,7 @@ pub(super) struct Folded {
 }
 
 /// Folds a log.
-pub(super) fn fold(source: &Source, log: &LogReading<'_>, spool: &Path) -> Result<Folded, DumpError> {
+pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Result<Folded, DumpError> {
     // Compressed text has about a tenth of its size, and its number of rows is not known yet.
     let parts = parts(source.bytes() / 20, source.bytes() * 10, log.memory);
     let mut out = PartFiles::create(&spool.join("events"), parts)?;
@@ -55,7 +55,7 @@ pub(super) fn fold(source: &Source, log: &LogReading<'_>, spool: &Path) -> Resul
         })?;
         for (key, fold) in keys {
             let cols = match fold.expected() {
-                Expected::Row(row) => Some(row.cols),
+                ExpectedRow::Row(row) => Some(row.cols),
                 _ => None,
             };
             if let Some(cols) = &cols {

@@ -1,10 +1,10 @@
 //! The rows of a dump as values, in the order of the columns compared.
 
-use crate::cells::{Cells, Typing, value};
+use crate::cells::{DumpCells, Typing, value};
 use crate::digests::{Columns, KeyColumns};
 use crate::error::DumpError;
-use crate::rows::{Format, Pace, Rows};
-use crate::source::Source;
+use crate::rows::{DumpFormat, Pace, Rows};
+use crate::source::DumpSource;
 use dissent_core::history::schema::Value;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(super) struct Reading<'r> {
     pub(super) columns: &'r Columns,
     /// The names of the columns compared, in order.
     pub(super) compared: &'r [String],
-    pub(super) format: &'r Format,
+    pub(super) format: &'r DumpFormat,
     pub(super) typing: Typing,
     pub(super) pace: &'r Pace,
 }
@@ -29,12 +29,13 @@ impl Reading<'_> {
     /// Passes the rows on whose keys are wanted.
     pub(super) fn rows(
         &self,
-        source: &Source,
+        source: &DumpSource,
         is_wanted: &dyn Fn(&str) -> bool,
         each: &mut dyn FnMut(DumpRow) -> Result<(), DumpError>,
     ) -> Result<(), DumpError> {
         let mut rows = Rows::of(source, self.format, self.pace);
-        let (mut cells, mut key, mut keys) = (Cells::default(), String::new(), KeyColumns::new(self.typing));
+        let (mut cells, mut key, mut keys) =
+            (DumpCells::default(), String::new(), KeyColumns::new(self.typing));
         // By place in the file: the place among the columns compared, and the declared type.
         let mut places = Vec::new();
         while rows.next(&mut cells)? {

@@ -1,11 +1,11 @@
 //! The rows of a dump, whatever its format: one file after the other.
 
-use crate::cells::Cells;
+use crate::cells::DumpCells;
 use crate::csv::{CsvFormat, CsvReader};
 use crate::error::DumpError;
 use crate::json_lines::JsonReader;
 use crate::layout::Layout;
-use crate::source::{Source, open};
+use crate::source::{DumpSource, open};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How the files are written, as far as they do not tell.
 #[derive(Clone, Debug, Default)]
-pub struct Format {
+pub struct DumpFormat {
     /// Between two cells of a CSV file. None: a tab in `.tsv` files, else a comma.
     pub delimiter: Option<u8>,
     /// What stands for null in a CSV file, besides an unquoted empty cell.
@@ -39,9 +39,9 @@ enum Reader {
 
 /// Reads the rows of a dump.
 pub(super) struct Rows<'s> {
-    source: &'s Source,
+    source: &'s DumpSource,
     files: std::slice::Iter<'s, PathBuf>,
-    format: &'s Format,
+    format: &'s DumpFormat,
     pace: &'s Pace,
     reader: Option<(&'s Path, Reader)>,
     count: u64,
@@ -50,13 +50,13 @@ pub(super) struct Rows<'s> {
 }
 
 impl<'s> Rows<'s> {
-    pub(super) fn of(source: &'s Source, format: &'s Format, pace: &'s Pace) -> Self {
+    pub(super) fn of(source: &'s DumpSource, format: &'s DumpFormat, pace: &'s Pace) -> Self {
         let files = source.files.iter();
         Rows { source, files, format, pace, reader: None, count: 0, layout: Layout::default() }
     }
 
     /// The next row. False after the last one.
-    pub(super) fn next(&mut self, cells: &mut Cells) -> Result<bool, DumpError> {
+    pub(super) fn next(&mut self, cells: &mut DumpCells) -> Result<bool, DumpError> {
         loop {
             let Some((file, reader)) = &mut self.reader else {
                 let Some(file) = self.files.next() else { return Ok(false) };
@@ -98,7 +98,7 @@ impl<'s> Rows<'s> {
 }
 
 /// Whether any file of a dump is CSV.
-pub(super) fn has_csv(source: &Source) -> Result<bool, DumpError> {
+pub(super) fn has_csv(source: &DumpSource) -> Result<bool, DumpError> {
     for file in &source.files {
         if !is_json(&mut open(file, |_| {})?, file)? {
             return Ok(true);
@@ -108,9 +108,9 @@ pub(super) fn has_csv(source: &Source) -> Result<bool, DumpError> {
 }
 
 fn opened(
-    source: &Source,
+    source: &DumpSource,
     file: &Path,
-    format: &Format,
+    format: &DumpFormat,
     pace: &Pace,
     layout: &mut Layout,
 ) -> Result<Reader, DumpError> {
@@ -129,8 +129,8 @@ fn opened(
     csv.map(Reader::Csv).map_err(|problem| DumpError::Row { file: source.shown(file), line: 1, problem })
 }
 
-/// Whether a file begins as an object does. An empty one is what its name says: a table of JSON without rows has
-/// nothing to begin with.
+/// Whether a file begins as an object does. An empty one is what its name says: a table of JSON without
+/// rows has nothing to begin with.
 fn is_json(from: &mut Box<dyn BufRead + Send>, file: &Path) -> Result<bool, DumpError> {
     let start = from.fill_buf().map_err(DumpError::io("read", file))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();

@@ -20,7 +20,7 @@ const BUFFER: usize = 1 << 18;
 
 /// A dump of one replica.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct DumpSource {
     /// The replica.
     pub name: String,
     /// The path as given.
@@ -33,7 +33,7 @@ pub struct Source {
     pub(super) bytes: u64,
 }
 
-impl Source {
+impl DumpSource {
     /// The size of its files in bytes, as they lie there.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -41,7 +41,7 @@ impl Source {
 
     /// The dump that a word of the command line names: `PATH` or `NAME=PATH`. What can be read only once (a
     /// pipe) is copied into `spool`.
-    pub fn of(word: &str, spool: &Path, pace: &Pace) -> Result<Source, DumpError> {
+    pub fn of(word: &str, spool: &Path, pace: &Pace) -> Result<DumpSource, DumpError> {
         let (name, given) = match word.split_once('=') {
             Some((name, path)) if !name.contains('/') && !Path::new(word).exists() => (Some(name), path),
             _ => (None, word),
@@ -57,7 +57,7 @@ impl Source {
         };
         let size = |file: &PathBuf| file.metadata().map_or(0, |is| is.len());
         let bytes = files.iter().map(size).sum();
-        Ok(Source { name, given: given.to_owned(), files, is_copied, bytes })
+        Ok(DumpSource { name, given: given.to_owned(), files, is_copied, bytes })
     }
 
     /// One of its files as the user knows it.

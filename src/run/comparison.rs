@@ -8,7 +8,7 @@ use super::signals::SignalWatch;
 use crate::dumps::compare::{CompareSpec, compare};
 use crate::dumps::error::DumpError;
 use crate::dumps::rows::Pace;
-use crate::dumps::source::Source;
+use crate::dumps::source::DumpSource;
 use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{Activity, RunMeta};
@@ -106,14 +106,14 @@ fn compared(
     let ComparisonSpec { dumps, later, expected, log, compare: mut rules, shows_values, command, known } =
         spec;
     let spool = folder.spool();
-    let source = |word: &String| Source::of(word, &spool, pace);
+    let source = |word: &String| DumpSource::of(word, &spool, pace);
     rules.dumps = dumps.iter().map(source).collect::<Result<_, _>>()?;
     rules.later = later.iter().map(source).collect::<Result<_, _>>()?;
     rules.expected = expected.iter().map(source).next().transpose()?;
     rules.log = log.iter().map(source).next().transpose()?;
     check_names(&rules)?;
     let sources = || rules.dumps.iter().chain(&rules.later).chain(&rules.expected).chain(&rules.log);
-    watch(sources().map(Source::bytes).sum(), pace);
+    watch(sources().map(DumpSource::bytes).sum(), pace);
     let hidden = (!shows_values).then(Hidden::with_random_key);
     let replicas: Vec<String> = rules.dumps.iter().map(|source| source.name.clone()).collect();
     let mut differences = Differences::create(&folder.0, &replicas, hidden.as_ref())?;

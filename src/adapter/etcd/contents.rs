@@ -1,8 +1,8 @@
 //! All keys under a prefix, as each member holds them, by serializable reads of that member.
 //!
 //! A member hashes its whole store as of a revision by itself (`HashKV`,
-//! <https://etcd.io/docs/v3.5/dev-guide/api_reference_v3/>). Where all hashes are equal, no key is read. It is
-//! open to the root role only; for anybody else all keys are read.
+//! <https://etcd.io/docs/v3.5/dev-guide/api_reference_v3/>). Where all hashes are equal, no key is read.
+//! It is open to the root role only; for anybody else all keys are read.
 
 use super::gateway::{Gateway, base64};
 use super::store::EtcdStore;
@@ -109,8 +109,8 @@ impl EtcdContents {
         Ok(contents)
     }
 
-    /// Whether all members have the same hash of the whole store at one revision. A member that does not tell
-    /// one is no reason to trust it.
+    /// Whether all members have the same hash of the whole store at one revision. A member that does not
+    /// tell one is no reason to trust it.
     async fn hashes_are_equal(&self) -> bool {
         let servers = self.store.servers();
         let Some((_, first)) = servers.first() else { return false };
@@ -182,8 +182,8 @@ impl EtcdContents {
     }
 }
 
-/// A member that skipped one entry counts on from a lower revision: every later key would differ, and bury the
-/// ones that were lost.
+/// A member that skipped one entry counts on from a lower revision: every later key would differ, and bury
+/// the ones that were lost.
 fn left_out(column: &str) -> (String, String) {
     let why = "a member that skipped an entry has another one for every later key";
     (column.to_owned(), why.to_owned())
@@ -193,8 +193,8 @@ fn number(text: &str) -> u64 {
     text.parse().unwrap_or_default()
 }
 
-/// The first key behind all that have this prefix. No bytes: behind all keys there are, which etcd writes as a
-/// zero.
+/// The first key behind all that have this prefix. No bytes: behind all keys there are, which etcd writes
+/// as a zero.
 fn after(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     while let Some(last) = end.pop() {

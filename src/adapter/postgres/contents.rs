@@ -1,7 +1,7 @@
 //! Any table with a primary key, on every server, by SQL that only reads.
 //!
-//! Digests are computed by the servers: the sum of a hash of each row's text. The text depends on settings of
-//! the session, which are the same everywhere, and so does what is shown.
+//! Digests are computed by the servers: the sum of a hash of each row's text. The text depends on settings
+//! of the session, which are the same everywhere, and so does what is shown.
 
 use super::roster::{PRIMARY, Roster};
 use super::server::PostgresServer;
@@ -276,7 +276,8 @@ impl Contents for PostgresContents {
         &self.table
     }
 
-    /// Walks along the primary key. The last chunk has no end, so that what is written behind it belongs to it.
+    /// Walks along the primary key. The last chunk has no end, so that what is written behind it belongs
+    /// to it.
     async fn chunks(&self, rows: u64) -> Result<Vec<Chunk>, TargetError> {
         let (mut chunks, mut after) = (Vec::new(), None::<String>);
         loop {

@@ -76,8 +76,8 @@ impl PostgresServer {
         Ok(PostgresServer { name: name.to_owned(), config, timeout, idle: Mutex::default() })
     }
 
-    /// The same server, where every transaction is read-only and values look alike in all sessions. Rows that a
-    /// policy hides from the user are an error there, not missing.
+    /// The same server, where every transaction is read-only and values look alike in all sessions. Rows
+    /// that a policy hides from the user are an error there, not missing.
     pub(super) fn reading(mut self) -> PostgresServer {
         let on_server = (self.timeout.as_millis() * 9 / 10).max(1);
         self.config.options(format!(
@@ -221,8 +221,8 @@ impl PostgresServer {
         Ok(())
     }
 
-    /// Asks again and again until the answer is true, at most as long as a statement may take. `goal` says in
-    /// an error what did not happen.
+    /// Asks again and again until the answer is true, at most as long as a statement may take. `goal` says
+    /// in an error what did not happen.
     pub(super) async fn until(&self, goal: &str, question: &str) -> Result<(), TargetError> {
         let end = Instant::now() + self.timeout;
         while !self.ask_value::<bool>(question).await? {

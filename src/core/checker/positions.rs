@@ -1,5 +1,5 @@
-//! Whether positions and frontiers move, where that is all that was recorded: an audit of a cluster that others
-//! write to (`RULES.md` 7).
+//! Whether positions and frontiers move, where that is all that was recorded: an audit of a cluster that
+//! others write to (`RULES.md` 7).
 
 use super::liveness::{self, LivenessFound, ReadBack};
 use super::safety::newest_rows::NewestRowsCompared;

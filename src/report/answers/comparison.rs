@@ -1,5 +1,5 @@
-//! The text of a comparison of contents: dumps that were brought, or a cluster that was only read. There is no
-//! run, so nothing is said of times, offsets and causes; what could not be said is said.
+//! The text of a comparison of contents: dumps that were brought, or a cluster that was only read. There
+//! is no run, so nothing is said of times, offsets and causes; what could not be said is said.
 
 use super::answer::{Answer, certainty, steps};
 use super::divergence::{KEYS_LISTED, pattern_words, right, what_words};

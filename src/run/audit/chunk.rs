@@ -1,5 +1,5 @@
-//! One chunk: digests first; where they differ, the rows; where those differ, the same keys again, until every
-//! replica has consumed what was written before.
+//! One chunk: digests first; where they differ, the rows; where those differ, the same keys again, until
+//! every replica has consumed what was written before.
 //!
 //! ```text
 //! digests   a 7f  b 7f  c 90             a bucket of keys differs
@@ -7,8 +7,8 @@
 //! first     a k=1 b k=1 c k=0            now the upstream ends at 70; wait until a, b and c are at 70
 //! second    a k=1 b k=1 c k=0            nothing moved, and c has consumed the write of k=1: c differs
 //! ```
-//! If any replica shows another row the second time, the key moves, and is tried again. A key that is right in
-//! the end was late: no finding.
+//! If any replica shows another row the second time, the key moves, and is tried again. A key that is
+//! right in the end was late: no finding.
 
 use super::referee::LogReferee;
 use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope};
@@ -134,7 +134,8 @@ impl ChunkAuditor<'_> {
             if unseen.is_empty() {
                 break;
             }
-            // A key that is not of this chunk has no row in it, so only the last chunk can say that it has none.
+            // A key that is not of this chunk has no row in it, so only the last chunk can say that it has
+            // none.
             let is_last = chunks.iter().rfind(|chunk| self.contents.is_current(chunk)) == Some(chunk);
             let found = match self.contents.holders(chunk).await {
                 Ok(holders) => {
@@ -172,7 +173,8 @@ struct ChunkLook<'l> {
 }
 
 impl ChunkLook<'_> {
-    /// The keys whose rows are not the same on all replicas, or not what the log says, as far as one look tells.
+    /// The keys whose rows are not the same on all replicas, or not what the log says, as far as one look
+    /// tells.
     async fn suspects(
         &self,
         mut referee: Option<&mut LogReferee>,

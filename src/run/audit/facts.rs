@@ -73,7 +73,8 @@ impl AuditFacts {
         comparer.conclude_audit(extent, keys, self.doubts(done), positions)
     }
 
-    /// What the samples of positions tell. Others write on, so nobody is expected to have caught up at the end.
+    /// What the samples of positions tell. Others write on, so nobody is expected to have caught up at the
+    /// end.
     fn positions(&self, mut events: Vec<TimedEvent>) -> PositionsFound {
         let last = events.last().map_or(Nanos(0), |event| event.t);
         events.push(TimedEvent { t: last, event: Event::Settled { all: true, waited: Nanos(0) } });

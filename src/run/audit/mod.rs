@@ -1,10 +1,10 @@
 //! `dissent audit`: compares what the replicas of a cluster hold, and only reads.
 //!
 //! ```text
-//! plan      the table in chunks: the same keys on every replica
-//! chunk     suspect, then confirm; one line on disk for each chunk that is done (chunk.rs, record.rs)
-//! log       folded, if asked for: what every replica should show (referee.rs)
-//! verdict   from those lines alone (facts.rs), so that an audit can be resumed, cut into parts and put together
+//! plan      the table in chunks: the same keys on every replica chunk     suspect, then confirm; one line
+//! on disk for each chunk that is done (chunk.rs, record.rs) log       folded, if asked for: what every
+//! replica should show (referee.rs) verdict   from those lines alone (facts.rs), so that an audit can be
+//! resumed, cut into parts and put together
 //! ```
 
 mod chunk;

@@ -1,7 +1,7 @@
 //! What an audit leaves on disk: the plan while it lasts, and one line for each chunk that is done.
 //!
-//! A line is whole or torn; a torn one is the last, and its chunk is audited again. Chunks have numbers, so the
-//! lines of several folders can be put together in any order, and twice.
+//! A line is whole or torn; a torn one is the last, and its chunk is audited again. Chunks have numbers,
+//! so the lines of several folders can be put together in any order, and twice.
 
 use super::chunk::ChunkRecord;
 use super::facts::AuditFacts;

@@ -5,7 +5,7 @@
 use crate::adapter::contents::{Contents, ContentsRow, LogEvent};
 use crate::run::error::RunError;
 use crate::target_error::TargetError;
-use dissent_core::checker::comparison::{Expected, KeyFold};
+use dissent_core::checker::comparison::{ExpectedRow, KeyFold};
 use dissent_core::history::schema::{Column, Merge, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,11 +78,16 @@ impl LogReferee {
     }
 
     /// What every replica should show for a key. `shown` is what one of them does.
-    pub(super) fn expected(&self, contents: &dyn Contents, key: &str, shown: Option<&[Value]>) -> Expected {
+    pub(super) fn expected(
+        &self,
+        contents: &dyn Contents,
+        key: &str,
+        shown: Option<&[Value]>,
+    ) -> ExpectedRow {
         match self.keys.get(key).map(|fold| fold.clone().expected()) {
-            None if self.whole => Expected::Never,
-            None => Expected::Unknown,
-            Some(Expected::Row(mut row)) => {
+            None if self.whole => ExpectedRow::Never,
+            None => ExpectedRow::Unknown,
+            Some(ExpectedRow::Row(mut row)) => {
                 for (at, value) in row.cols.iter_mut().enumerate() {
                     if *value != Value::Null {
                         continue;
@@ -93,7 +98,7 @@ impl LogReferee {
                         None => contents.shown_default(at),
                     };
                 }
-                Expected::Row(row)
+                ExpectedRow::Row(row)
             }
             Some(expected) => expected,
         }
@@ -103,13 +108,13 @@ impl LogReferee {
     pub(super) fn bears_out(&self, contents: &dyn Contents, key: &str, rows: &[ContentsRow]) -> bool {
         let shown = rows.first();
         match (self.expected(contents, key, shown.map(|row| row.cols.as_slice())), shown) {
-            (Expected::Unknown, _) => true,
-            (Expected::Row(right), Some(row)) => {
+            (ExpectedRow::Unknown, _) => true,
+            (ExpectedRow::Row(right), Some(row)) => {
                 let cells = right.cols.iter().zip(&row.cols).zip(&self.refereed);
                 rows.len() == 1 && cells.into_iter().all(|((right, shown), counts)| !counts || right == shown)
             }
-            (Expected::Row(_), None) => false,
-            (Expected::Never | Expected::Deleted, shown) => shown.is_none_or(|row| row.deleted),
+            (ExpectedRow::Row(_), None) => false,
+            (ExpectedRow::Never | ExpectedRow::Deleted, shown) => shown.is_none_or(|row| row.deleted),
         }
     }
 
@@ -120,7 +125,7 @@ impl LogReferee {
 
     /// The keys that should have a row, and that no replica showed.
     pub(super) fn unseen(&self) -> Vec<String> {
-        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), Expected::Row(_));
+        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), ExpectedRow::Row(_));
         let unseen = self.keys.iter().filter(|(key, fold)| !self.seen.contains(*key) && has_row(fold));
         unseen.map(|(key, _)| key.clone()).collect()
     }

@@ -1,5 +1,5 @@
-//! Looks at all positions every second while an audit reads, so that one command also answers whether a replica
-//! stands still.
+//! Looks at all positions every second while an audit reads, so that one command also answers whether a
+//! replica stands still.
 
 use crate::adapter::contents::{Contents, PositionSample};
 use dissent_core::history::event::{Event, TimedEvent};

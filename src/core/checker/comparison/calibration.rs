@@ -1,32 +1,33 @@
 //! Which columns a referee may judge.
 //!
-//! Whoever brings a log also brings merge functions, and a beginning. If those are not the table's, the fold is
-//! wrong for nearly every key, and all replicas agree on something else. A spread corruption looks the same, but on
-//! few keys. So a column is the referee's only if all replicas show what it expects for more keys than not, and a key
-//! that it does not name is wrong only if it names more of those that all replicas show than not.
+//! Whoever brings a log also brings merge functions, and a beginning. If those are not the table's, the
+//! fold is wrong for nearly every key, and all replicas agree on something else. A spread corruption looks
+//! the same, but on few keys. So a column is the referee's only if all replicas show what it expects for
+//! more keys than not, and a key that it does not name is wrong only if it names more of those that all
+//! replicas show than not.
 
-use super::judge::Basis;
-use super::rows::{Expected, KeyRows, ReplicaRow};
+use super::basis::Basis;
+use super::rows::{ExpectedRow, KeyRows, ReplicaRow};
 
 /// By column, on how many keys all replicas show the same, and the referee agrees with them or not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calibration {
+pub(super) struct RefereeCalibration {
     columns: Vec<(u64, u64)>,
     /// Keys that all replicas show: those that the referee names, and those that it does not.
     named: u64,
     unknown: u64,
 }
 
-impl Calibration {
+impl RefereeCalibration {
     /// Looks at a key.
     pub(super) fn add(&mut self, basis: &Basis, rows: &KeyRows) {
         if rows.shown.iter().all(|shown| shown.as_ref().is_some_and(|rows| !rows.is_empty())) {
             match rows.expected {
-                Expected::Never => self.unknown += 1,
+                ExpectedRow::Never => self.unknown += 1,
                 _ => self.named += 1,
             }
         }
-        let Expected::Row(expected) = &rows.expected else { return };
+        let ExpectedRow::Row(expected) = &rows.expected else { return };
         let Some(shown) = only_rows(rows) else { return };
         self.columns.resize(basis.columns.len(), (0, 0));
         let Some((first, others)) = shown.split_first() else { return };
@@ -40,7 +41,8 @@ impl Calibration {
         }
     }
 
-    /// The columns that are not the referee's, with the keys on which it disagrees with all, and all keys looked at.
+    /// The columns that are not the referee's, with the keys on which it disagrees with all, and all keys
+    /// looked at.
     /// `elsewhere` keys have rows of which it is known that all are as expected.
     pub(super) fn off(&self, elsewhere: u64) -> Vec<(usize, u64, u64)> {
         let columns = self.columns.iter().enumerate();

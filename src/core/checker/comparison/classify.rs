@@ -10,8 +10,8 @@
 //! b v1
 //! ```
 
-use super::judge::Basis;
-use super::rows::{Expected, KeyRows, ReplicaRow};
+use super::basis::Basis;
+use super::rows::{ExpectedRow, KeyRows, ReplicaRow};
 use super::version::{is_number, version_order};
 use crate::checker::verdict::pattern::{classes, pattern, sizes};
 use crate::checker::verdict::{Anomaly, Pattern, Settled};
@@ -45,8 +45,9 @@ pub(super) struct KeyAnomaly {
 
 /// What one replica shows, as one vote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Vote<'r> {
-    /// These rows, sorted: more than one only where rows of a key have no versions, or a version has several.
+enum RowVote<'r> {
+    /// These rows, sorted: more than one only where rows of a key have no versions, or a version has
+    /// several.
     Rows(Vec<&'r ReplicaRow>),
     /// No row.
     Absent,
@@ -62,18 +63,18 @@ pub(super) fn classify(basis: &Basis, rows: &KeyRows) -> (Vec<KeyAnomaly>, BTree
     let versions = if has_versions { versions(basis, rows) } else { vec![None] };
     let newest = versions.len() - 1;
     for (at, version) in versions.iter().enumerate() {
-        let votes: Vec<Option<Vote<'_>>> = rows
+        let votes: Vec<Option<RowVote<'_>>> = rows
             .shown
             .iter()
             .map(|shown| Some(vote(basis, rows, shown.as_deref()?, version.as_ref())))
             .collect();
         for vote in votes.iter().flatten() {
-            if let Vote::Excused(absence) = vote {
+            if let RowVote::Excused(absence) = vote {
                 *excused.entry(*absence).or_default() += 1;
             }
         }
         // A referee knows the newest row only.
-        let expected = if at == newest { &rows.expected } else { &Expected::Unknown };
+        let expected = if at == newest { &rows.expected } else { &ExpectedRow::Unknown };
         anomalies.extend(compare(basis, &votes, expected));
     }
     (anomalies, excused)
@@ -89,13 +90,18 @@ fn versions(basis: &Basis, rows: &KeyRows) -> Vec<Option<Value>> {
 }
 
 /// What a replica shows of a version; of the key, if no version is asked for.
-fn vote<'r>(basis: &Basis, rows: &'r KeyRows, shown: &'r [ReplicaRow], version: Option<&Value>) -> Vote<'r> {
+fn vote<'r>(
+    basis: &Basis,
+    rows: &'r KeyRows,
+    shown: &'r [ReplicaRow],
+    version: Option<&Value>,
+) -> RowVote<'r> {
     let of_version = shown.iter().filter(|row| version.is_none() || basis.version_of(row) == version);
     let mut of_version: Vec<&ReplicaRow> = of_version.collect();
     of_version.sort_by(|a, b| a.cols.cmp(&b.cols));
     match of_version.is_empty() {
-        false => Vote::Rows(of_version),
-        true => absence(basis, rows, shown, version).map_or(Vote::Absent, Vote::Excused),
+        false => RowVote::Rows(of_version),
+        true => absence(basis, rows, shown, version).map_or(RowVote::Absent, RowVote::Excused),
     }
 }
 
@@ -120,11 +126,11 @@ fn absence(basis: &Basis, rows: &KeyRows, shown: &[ReplicaRow], version: Option<
     basis.may_be_absent.iter().copied().find(|absence| holds(*absence))
 }
 
-fn compare(basis: &Basis, votes: &[Option<Vote<'_>>], expected: &Expected) -> Vec<KeyAnomaly> {
+fn compare(basis: &Basis, votes: &[Option<RowVote<'_>>], expected: &ExpectedRow) -> Vec<KeyAnomaly> {
     let voters: Vec<usize> =
-        (0..votes.len()).filter(|&at| !matches!(votes[at], None | Some(Vote::Excused(_)))).collect();
+        (0..votes.len()).filter(|&at| !matches!(votes[at], None | Some(RowVote::Excused(_)))).collect();
     let all = Ballot::of(basis, votes, voters, vec![true; basis.columns.len()]);
-    if *expected == Expected::Unknown {
+    if *expected == ExpectedRow::Unknown {
         return all.anomalies(&by_peers(&all.cast, &all.groups), None);
     }
     let refereed = Ballot { columns: basis.refereed.clone(), ..all.clone() };
@@ -144,10 +150,10 @@ fn compare(basis: &Basis, votes: &[Option<Vote<'_>>], expected: &Expected) -> Ve
 struct Ballot<'b> {
     basis: &'b Basis,
     /// By replica.
-    votes: &'b [Option<Vote<'b>>],
+    votes: &'b [Option<RowVote<'b>>],
     /// The replicas that vote, and what each of them cast.
     voters: Vec<usize>,
-    cast: Vec<&'b Vote<'b>>,
+    cast: Vec<&'b RowVote<'b>>,
     /// By voter: its group.
     groups: Vec<usize>,
     /// By column: whether it counts here.
@@ -157,22 +163,22 @@ struct Ballot<'b> {
 impl<'b> Ballot<'b> {
     fn of(
         basis: &'b Basis,
-        votes: &'b [Option<Vote<'b>>],
+        votes: &'b [Option<RowVote<'b>>],
         voters: Vec<usize>,
         columns: Vec<bool>,
     ) -> Ballot<'b> {
-        let cast: Vec<&Vote<'_>> = voters.iter().filter_map(|&at| votes[at].as_ref()).collect();
+        let cast: Vec<&RowVote<'_>> = voters.iter().filter_map(|&at| votes[at].as_ref()).collect();
         let mut ballot = Ballot { basis, votes, voters, cast, groups: Vec::new(), columns };
         ballot.groups = classes(&ballot.cast, |a, b| ballot.alike(a, b));
         ballot
     }
 
-    fn alike(&self, a: &Vote<'_>, b: &Vote<'_>) -> bool {
+    fn alike(&self, a: &RowVote<'_>, b: &RowVote<'_>) -> bool {
         match (a, b) {
-            (Vote::Rows(a), Vote::Rows(b)) => {
+            (RowVote::Rows(a), RowVote::Rows(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same_row(a, b))
             }
-            (Vote::Absent, Vote::Absent) => true,
+            (RowVote::Absent, RowVote::Absent) => true,
             _ => false,
         }
     }
@@ -183,7 +189,7 @@ impl<'b> Ballot<'b> {
     }
 
     /// What is wrong, by kind; `what` is by voter. What may be lag is told apart from what cannot.
-    fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&Expected>) -> Vec<KeyAnomaly> {
+    fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&ExpectedRow>) -> Vec<KeyAnomaly> {
         let kind = |voter: usize| what[voter].map(|what| (what, self.may_be_lag(voter, expected)));
         let by_voter: Vec<Option<(Anomaly, bool)>> = (0..what.len()).map(kind).collect();
         let of = |is: &dyn Fn(Option<(Anomaly, bool)>) -> bool| -> Vec<usize> {
@@ -194,7 +200,7 @@ impl<'b> Ballot<'b> {
         kinds.sort_unstable();
         kinds.dedup();
         let shown: Vec<Option<ReplicaRow>> =
-            self.votes.iter().map(|vote| vote.as_ref().and_then(Vote::row).cloned()).collect();
+            self.votes.iter().map(|vote| vote.as_ref().and_then(RowVote::row).cloned()).collect();
         let right = right_row(expected);
         let anomaly = |(kind, may_be_lag): (Anomaly, bool)| {
             let odd = of(&|other| other == Some((kind, may_be_lag)));
@@ -216,12 +222,12 @@ impl<'b> Ballot<'b> {
     }
 
     /// Whether a voter may be wrong only because some replica, or the referee, has not got a write yet.
-    fn may_be_lag(&self, voter: usize, expected: Option<&Expected>) -> bool {
+    fn may_be_lag(&self, voter: usize, expected: Option<&ExpectedRow>) -> bool {
         let may_be = match self.basis.settled {
             Settled::Unknown => true,
             // A deletion has no version that could be above a position.
             Settled::BelowPositions => {
-                expected == Some(&Expected::Deleted)
+                expected == Some(&ExpectedRow::Deleted)
                     || !self.has_positions()
                     || self.may_be_deleted_elsewhere(voter)
             }
@@ -230,8 +236,9 @@ impl<'b> Ballot<'b> {
         may_be && !self.is_contradicted(voter, expected)
     }
 
-    /// Whether another replica, or the referee, has the same version with other contents: no lag explains that.
-    fn is_contradicted(&self, voter: usize, expected: Option<&Expected>) -> bool {
+    /// Whether another replica, or the referee, has the same version with other contents: no lag explains
+    /// that.
+    fn is_contradicted(&self, voter: usize, expected: Option<&ExpectedRow>) -> bool {
         let own = self.version(self.cast[voter]).filter(|own| **own != Value::Null);
         let others = (0..self.cast.len()).filter(|other| self.groups[*other] != self.groups[voter]);
         let others = others.filter_map(|other| self.version(self.cast[other]));
@@ -268,7 +275,7 @@ impl<'b> Ballot<'b> {
         (0..first.cols.len()).filter(|&at| self.columns[at]).filter(differs).collect()
     }
 
-    fn version(&self, vote: &Vote<'b>) -> Option<&'b Value> {
+    fn version(&self, vote: &RowVote<'b>) -> Option<&'b Value> {
         vote.row().and_then(|row| self.basis.version_of(row))
     }
 
@@ -281,15 +288,15 @@ impl<'b> Ballot<'b> {
     }
 }
 
-fn right_row(expected: Option<&Expected>) -> Option<&ReplicaRow> {
+fn right_row(expected: Option<&ExpectedRow>) -> Option<&ReplicaRow> {
     match expected {
-        Some(Expected::Row(row)) => Some(row),
+        Some(ExpectedRow::Row(row)) => Some(row),
         _ => None,
     }
 }
 
 /// By vote: who is not in the largest group. If no group is the largest, everybody differs.
-fn by_peers(cast: &[&Vote<'_>], groups: &[usize]) -> Vec<Option<Anomaly>> {
+fn by_peers(cast: &[&RowVote<'_>], groups: &[usize]) -> Vec<Option<Anomaly>> {
     let size = |group: usize| groups.iter().filter(|other| **other == group).count();
     let most = groups.iter().map(|group| size(*group)).max().unwrap_or(0);
     let largest: Vec<usize> = groups.iter().copied().filter(|group| size(*group) == most).collect();
@@ -311,29 +318,29 @@ fn by_peers(cast: &[&Vote<'_>], groups: &[usize]) -> Vec<Option<Anomaly>> {
 }
 
 /// What a referee says of a vote.
-fn by_referee(ballot: &Ballot<'_>, vote: &Vote<'_>, expected: &Expected) -> Option<Anomaly> {
+fn by_referee(ballot: &Ballot<'_>, vote: &RowVote<'_>, expected: &ExpectedRow) -> Option<Anomaly> {
     match (vote.row(), expected) {
         (Some(_), _) if vote.len() > 1 => Some(Anomaly::DuplicateRow),
-        (None, Expected::Row(row)) => (!row.deleted).then_some(Anomaly::Missing),
-        (Some(row), Expected::Row(right)) => (!ballot.same_row(row, right)).then_some(Anomaly::WrongValue),
-        (Some(row), Expected::Deleted) => (!row.deleted).then_some(Anomaly::Resurrected),
-        (Some(_), Expected::Never) => Some(Anomaly::Extra),
+        (None, ExpectedRow::Row(row)) => (!row.deleted).then_some(Anomaly::Missing),
+        (Some(row), ExpectedRow::Row(right)) => (!ballot.same_row(row, right)).then_some(Anomaly::WrongValue),
+        (Some(row), ExpectedRow::Deleted) => (!row.deleted).then_some(Anomaly::Resurrected),
+        (Some(_), ExpectedRow::Never) => Some(Anomaly::Extra),
         _ => None,
     }
 }
 
-impl<'r> Vote<'r> {
+impl<'r> RowVote<'r> {
     fn row(&self) -> Option<&'r ReplicaRow> {
         match self {
-            Vote::Rows(rows) => rows.first().copied(),
-            Vote::Absent | Vote::Excused(_) => None,
+            RowVote::Rows(rows) => rows.first().copied(),
+            RowVote::Absent | RowVote::Excused(_) => None,
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Vote::Rows(rows) => rows.len(),
-            Vote::Absent | Vote::Excused(_) => 0,
+            RowVote::Rows(rows) => rows.len(),
+            RowVote::Absent | RowVote::Excused(_) => 0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Anomalies of keys, grouped into findings. What is kept of each finding is bounded.
 
+use super::basis::Basis;
 use super::classify::KeyAnomaly;
-use super::judge::Basis;
 use super::rows::ReplicaRow;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::pattern::side;
@@ -18,7 +18,8 @@ const KEYS_MAX: usize = 10_000;
 /// Rows kept as evidence of a finding.
 const EVIDENCE_MAX: usize = 6;
 
-/// What one finding has in common: the wrong rows with the same anomaly on the same replicas, that group alike.
+/// What one finding has in common: the wrong rows with the same anomaly on the same replicas, that group
+/// alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     may_be_lag: bool,

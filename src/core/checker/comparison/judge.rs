@@ -1,97 +1,26 @@
 //! The verdict of a comparison: keys come in one by one, in any order, each once.
 
-use super::calibration::Calibration;
+use super::basis::Basis;
+use super::calibration::RefereeCalibration;
 use super::classify::classify;
 use super::findings::Findings;
-use super::rows::{Expected, KeyRows, ReplicaRow};
-use super::version::{is_number, version_order};
+use super::rows::{ExpectedRow, KeyRows};
 use crate::checker::positions::PositionsFound;
 use crate::checker::verdict::{
     AuditExtent, Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
 };
 use crate::checker::verdict_builder::VerdictBuilder;
 use crate::history::check_name::CheckName;
+use crate::history::schema::Column;
 use crate::history::schema::rules::Absence;
-use crate::history::schema::{Column, Value};
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What a comparison goes by.
-#[derive(Clone, Debug)]
-pub struct Basis {
-    /// The replicas, in order.
-    pub replicas: Vec<String>,
-    /// The columns that are compared.
-    pub columns: Vec<Column>,
-    /// The column that orders the rows of a key.
-    pub version: Option<usize>,
-    /// The reasons for which rows may be absent.
-    pub may_be_absent: BTreeSet<Absence>,
-    /// How far apart two doubles may be and count as equal, relative to the larger one, or to 1. 0: not at all.
-    pub tolerance: f64,
-    /// Why a difference cannot be lag.
-    pub settled: Settled,
-    /// Position by replica, where it is known.
-    pub positions: BTreeMap<String, u64>,
-    /// Whether a version is the position of the write that made the row.
-    pub version_is_position: bool,
-    /// Whether there is a referee.
-    pub has_referee: bool,
-    /// By column: whether the referee judges it. Columns that it does not are judged by the peers.
-    pub refereed: Vec<bool>,
-    /// Rows of which it is known, without looking at them one by one, that all are as expected.
-    pub rows_as_expected: u64,
-    /// Rows read, by replica; for the expected rows, under `expected`.
-    pub rows: BTreeMap<String, u64>,
-}
-
-impl Basis {
-    /// The version of a row; none if rows have none.
-    pub(super) fn version_of<'r>(&self, row: &'r ReplicaRow) -> Option<&'r Value> {
-        row.cols.get(self.version?)
-    }
-
-    /// Whether two values count as equal.
-    pub(super) fn same(&self, a: &Value, b: &Value) -> bool {
-        if a == b {
-            return true;
-        }
-        let number = |value: &Value| match value {
-            Value::Double(double) => Some(double.get()),
-            Value::Long(long) => Some(*long as f64),
-            _ => None,
-        };
-        let has_double = matches!(a, Value::Double(_)) || matches!(b, Value::Double(_));
-        match number(a).zip(number(b)) {
-            Some((a, b)) if has_double && self.tolerance > 0.0 => {
-                (a - b).abs() <= self.tolerance * a.abs().max(b.abs()).max(1.0)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether some replica had not consumed a row of this key yet.
-    fn is_above_positions(&self, rows: &KeyRows) -> bool {
-        let Some(least) = self.positions.values().min().filter(|_| self.version_is_position) else {
-            return false;
-        };
-        let least = Value::Long(i64::try_from(*least).unwrap_or(i64::MAX));
-        let expected = match &rows.expected {
-            Expected::Row(row) => Some(row),
-            _ => None,
-        };
-        let all = rows.shown.iter().flatten().flatten().chain(expected);
-        let mut versions = all.filter_map(|row| self.version_of(row));
-        versions.any(|version| is_number(version) && version_order(version, &least) == Ordering::Greater)
-    }
-}
+use std::collections::BTreeMap;
 
 /// Compares keys, and keeps what a verdict needs. What it keeps is bounded, however many keys differ.
 pub struct Comparer {
     basis: Basis,
     settled: Settled,
     findings: Findings,
-    calibration: Calibration,
+    calibration: RefereeCalibration,
     /// Whether the referee knows all keys. Otherwise a key that it does not name is judged by the peers.
     knows_keys: bool,
     doubts: Vec<Doubt>,
@@ -111,7 +40,7 @@ impl Comparer {
             settled: basis.settled,
             basis,
             findings: Findings::default(),
-            calibration: Calibration::default(),
+            calibration: RefereeCalibration::default(),
             knows_keys: true,
             doubts: Vec::new(),
             audit: None,
@@ -162,8 +91,8 @@ impl Comparer {
             self.keys_above_positions += 1;
             return false;
         }
-        let is_by_peers = !self.knows_keys && rows.expected == Expected::Never;
-        let by_peers = is_by_peers.then(|| KeyRows { expected: Expected::Unknown, ..rows.clone() });
+        let is_by_peers = !self.knows_keys && rows.expected == ExpectedRow::Never;
+        let by_peers = is_by_peers.then(|| KeyRows { expected: ExpectedRow::Unknown, ..rows.clone() });
         let (anomalies, excused) = classify(&self.basis, by_peers.as_ref().unwrap_or(rows));
         for (reason, count) in excused {
             *self.excused.entry(reason).or_default() += count;

@@ -15,8 +15,8 @@ pub enum Settled {
     EqualPositions,
     /// Every compared row was written below the least position of a replica.
     BelowPositions,
-    /// Each replica was read twice, and showed the same both times; before the second time it had consumed all
-    /// that was acknowledged at the end of the first.
+    /// Each replica was read twice, and showed the same both times; before the second time it had consumed
+    /// all that was acknowledged at the end of the first.
     Covered,
     /// Each replica was read twice, and showed the same.
     ReadTwice,

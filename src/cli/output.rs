@@ -1,0 +1,38 @@
+//! Options that several commands share: where results go, how they are printed, and numbers within a range.
+
+use clap::{Args, ValueEnum};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Parses a whole number within a range. The error names the range.
+pub(super) fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text: &str| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("write a whole number from {} to {}", range.start(), range.end())),
+    }
+}
+
+/// Where results are stored, and how they are printed.
+#[derive(Clone, Debug, Args)]
+pub struct Output {
+    /// Folder for results, with one subfolder per run
+    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
+    pub results: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text; a verdict ends with one line to grep for
+    Human,
+    /// One JSON document; the line to grep for goes to stderr
+    Json,
+}
