@@ -98,7 +98,7 @@ pub struct PositionSample {
 
 /// An event of the input log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEvent {
+pub struct TableEvent {
     /// Its key, as in [`ContentsRow::key`].
     pub key: String,
     /// The values of the columns compared. Null: the event says nothing of the column.
@@ -184,7 +184,7 @@ pub trait Contents: Send + Sync {
     async fn log(
         &self,
         _from: Option<&[u64]>,
-        _out: &mut (dyn FnMut(LogEvent) + Send),
+        _out: &mut (dyn FnMut(TableEvent) + Send),
     ) -> Result<Option<LogRead>, TargetError> {
         Ok(None)
     }

@@ -6,7 +6,7 @@
 
 use super::capabilities::{Capabilities, InputLog, RawReads, SegmentCatalogue};
 use super::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, LogEvent, LogRead, PositionSample, Scope,
+    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, LogRead, PositionSample, Scope, TableEvent,
 };
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -124,10 +124,10 @@ impl SegmentContents {
         chunk.bounds["partition"].as_u64().and_then(|partition| u32::try_from(partition).ok()).unwrap_or(0)
     }
 
-    fn event(&self, entry: Entry) -> LogEvent {
+    fn event(&self, entry: Entry) -> TableEvent {
         let own = [entry.off.cast_signed(), entry.cmp, entry.op.cast_signed()].map(Value::Long);
         let cols = own.into_iter().chain(entry.cols).collect();
-        LogEvent { key: entry.key, cols, deleted: entry.tombstone }
+        TableEvent { key: entry.key, cols, deleted: entry.tombstone }
     }
 }
 
@@ -254,7 +254,7 @@ impl Contents for SegmentContents {
     async fn log(
         &self,
         from: Option<&[u64]>,
-        out: &mut (dyn FnMut(LogEvent) + Send),
+        out: &mut (dyn FnMut(TableEvent) + Send),
     ) -> Result<Option<LogRead>, TargetError> {
         let Some(log) = &self.log else { return Ok(None) };
         let ends = log.ends().await?;

@@ -46,8 +46,9 @@ Examples:
   dissent check latest --logs server-logs/";
 
 pub(super) const AUDIT_EXAMPLES: &str = "\
-Nothing is written, and no fault is injected. Replicas compute digests where they can; rows are read only where
-those differ, and a row counts only if it stands still while every replica consumes what was written before.
+Nothing is written, and no fault is injected. Replicas compute digests where they can; rows are read only
+where those differ, and a row counts only if it stands still while every replica consumes what was written
+before.
 
 Examples:
   dissent audit pg.toml --table accounts --plan-only

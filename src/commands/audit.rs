@@ -87,7 +87,8 @@ fn tell(estimate: &Estimate, format: Format) -> Exit {
         Format::Json => output::result(
             &json!({
                 "table": table, "replicas": replicas, "rows": rows, "bytes": size, "chunks": all,
-                "chunks_taken": taken, "queries": queries, "time_ms": millis as u64, "received_bytes": received,
+                "chunks_taken": taken, "queries": queries, "time_ms": millis as u64,
+                "received_bytes": received,
             })
             .to_string(),
         ),

@@ -9,7 +9,7 @@ use crate::part_files::parts;
 use crate::reading::Reading;
 use crate::rows::{DumpFormat, Pace, has_csv};
 use crate::source::DumpSource;
-use dissent_core::checker::comparison::{Basis, Comparer, ExpectedRow, KeyRows, ReplicaRow, version_order};
+use dissent_core::checker::comparison::{Basis, Comparer, ExpectedState, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
@@ -346,16 +346,16 @@ impl Running<'_> {
         }
         let expected = match (self.spec.expected.is_some(), rows.next()) {
             (true, Some(expected)) => match marks.newest(expected) {
-                Some(row) if row.deleted => ExpectedRow::Deleted,
-                Some(row) => ExpectedRow::Row(row),
-                None => ExpectedRow::Never,
+                Some(row) if row.deleted => ExpectedState::Deleted,
+                Some(row) => ExpectedState::Row(row),
+                None => ExpectedState::Never,
             },
             _ if self.folded.is_some() => match part.folded {
-                Some(Some(cols)) => ExpectedRow::Row(marks.row(cols)),
-                Some(None) => ExpectedRow::Deleted,
-                None => ExpectedRow::Never,
+                Some(Some(cols)) => ExpectedState::Row(marks.row(cols)),
+                Some(None) => ExpectedState::Deleted,
+                None => ExpectedState::Never,
             },
-            _ => ExpectedRow::Unknown,
+            _ => ExpectedState::Unknown,
         };
         KeyRows { key: shown_key(key), shown: first, earlier, expected }
     }

@@ -2,7 +2,7 @@
 //! equal.
 //!
 //! A row's hash has 128 bits, and the digest of a bucket is the sum of those of its rows: the order of rows
-//! does not matter. DumpCells are hashed as they are written, so equal values that are written differently make
+//! does not matter. Cells are hashed as they are written, so equal values that are written differently make
 //! digests differ; the second pass then finds them equal.
 
 use crate::cells::{CellKind, DumpCells, Typing, text};

@@ -5,7 +5,7 @@ use crate::error::DumpError;
 use crate::part_files::{PartFiles, part_of, parts, read_part};
 use crate::reading::{DumpRow, Reading};
 use crate::source::DumpSource;
-use dissent_core::checker::comparison::{ExpectedRow, KeyFold};
+use dissent_core::checker::comparison::{ExpectedState, KeyFold};
 use dissent_core::history::schema::{Column, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Re
         })?;
         for (key, fold) in keys {
             let cols = match fold.expected() {
-                ExpectedRow::Row(row) => Some(row.cols),
+                ExpectedState::Row(row) => Some(row.cols),
                 _ => None,
             };
             if let Some(cols) = &cols {

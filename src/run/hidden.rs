@@ -1,7 +1,7 @@
 //! Keys and values that dissent did not write, as short keyed hashes: equal ones have equal hashes, and
 //! nobody can try values out without the key.
 
-use dissent_core::checker::comparison::{ExpectedRow, KeyRows, ReplicaRow, version_order};
+use dissent_core::checker::comparison::{ExpectedState, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{FindingKind, RowEvidence, Verdict};
 use dissent_core::history::schema::Value;
 use siphasher::sip::SipHasher24;
@@ -44,7 +44,7 @@ impl Hidden {
     pub fn key_rows(&self, rows: &mut KeyRows, version: Option<usize>) {
         rows.key = self.key(&rows.key);
         let expected = match &mut rows.expected {
-            ExpectedRow::Row(row) => Some(row),
+            ExpectedState::Row(row) => Some(row),
             _ => None,
         };
         let shown = rows.shown.iter_mut().chain(&mut rows.earlier).flatten().flatten();

@@ -7,7 +7,7 @@ use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, T
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::row::CopyState;
-use dissent_core::history::run_record::{Activity, FORMAT, MemoryRecord, RunMeta};
+use dissent_core::history::run_record::{Activity, MemoryRecord, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
@@ -37,16 +37,26 @@ fn step(id: &str, transition: Transition, begin: Condition, until: Condition) ->
 pub(crate) fn meta() -> RunMeta {
     let column =
         |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
+    let schema = Schema {
+        table: "acct".to_owned(),
+        key: "id".to_owned(),
+        comparison: "ts".to_owned(),
+        op: "op".to_owned(),
+        columns: vec![
+            column("balance", Type::Long, Merge::Increment, Role::Data),
+            column("city", Type::String, Merge::Overwrite, Role::Data),
+            column("ops", Type::LongList, Merge::Append, Role::Ops),
+        ],
+        provenance: Provenance::Full,
+        guard_keys: 0,
+        rules: Rules::default(),
+    };
+    let roster = names("server-0 server-1 server-2 server-3");
     RunMeta {
-        activity: Activity::Run,
-        format: FORMAT,
         seed: Seed(42),
-        target: "sim-segments".to_owned(),
         target_version: "0.1.0".to_owned(),
         settings: BTreeMap::from([("guard".to_owned(), "startup-latch".to_owned())]),
-        command: Vec::new(),
         simulated: true,
-        roster: names("server-0 server-1 server-2 server-3"),
         partitions: 2,
         workload: Workload {
             name: "partial-upsert".to_owned(),
@@ -72,26 +82,11 @@ pub(crate) fn meta() -> RunMeta {
             ),
             step("hold", Transition::OfflineToConsuming, Condition::At(ms(800)), Condition::OthersCommitted),
         ],
-        schema: Schema {
-            table: "acct".to_owned(),
-            key: "id".to_owned(),
-            comparison: "ts".to_owned(),
-            op: "op".to_owned(),
-            columns: vec![
-                column("balance", Type::Long, Merge::Increment, Role::Data),
-                column("city", Type::String, Merge::Overwrite, Role::Data),
-                column("ops", Type::LongList, Merge::Append, Role::Ops),
-            ],
-            provenance: Provenance::Full,
-            guard_keys: 0,
-            rules: Rules::default(),
-        },
-        target_file: None,
         left_out: names("highest"),
         calibration_ops: 40,
-        frontiers: Vec::new(),
         frozen_floor: ms(3_000),
         started: "2025-03-04T14:30:00Z".to_owned(),
+        ..RunMeta::of_reading(Activity::Run, "sim-segments", &roster, &schema)
     }
 }
 
@@ -208,10 +203,9 @@ pub(crate) fn divergence() -> Divergence {
             replica: replica.to_owned(),
             read: Some(17),
             state: Some(if wrong { CopyState::Consuming } else { CopyState::CommittedLocal }),
-            row: Some(if wrong {
-                row(i64::MIN, "Oslo", &[1_204])
-            } else {
-                row(310, "Oslo", &[11, 380, 902, 1_204])
+            row: Some(match wrong {
+                true => row(i64::MIN, "Oslo", &[1_204]),
+                false => row(310, "Oslo", &[11, 380, 902, 1_204]),
             }),
             wrong,
             stale: Vec::new(),

@@ -92,7 +92,8 @@ impl PostgresContents {
         }
         let key_types = key.iter().filter_map(|name| columns.iter().find(|column| column.name == *name));
         let size = format!(
-            "select greatest(reltuples, 0)::bigint, pg_relation_size(oid) from pg_class where oid = {}::regclass",
+            "select greatest(reltuples, 0)::bigint, pg_relation_size(oid) from pg_class \
+             where oid = {}::regclass",
             literal(&name)
         );
         let size = primary.ask_row(&size).await?;

@@ -21,7 +21,12 @@ pub(super) fn section(verdict: &Verdict, meta: &RunMeta) -> Markup {
             (answer_list(&[amount(verdict, comparison)]))
             (scroll("Replicas", html! {
                 table {
-                    thead { tr { th { "replica" } th { "read from" } th.number { "rows" } th.number { "position" } } }
+                    thead {
+                        tr {
+                            th { "replica" } th { "read from" }
+                            th.number { "rows" } th.number { "position" }
+                        }
+                    }
                     tbody {
                         @for (replica, rows) in &comparison.rows {
                             tr {

@@ -75,6 +75,9 @@ pub(super) struct ChunkRecord {
     pub(super) differing: Vec<KeyRows>,
 }
 
+/// The chunks that are done, by number.
+pub(super) type Records = BTreeMap<u32, ChunkRecord>;
+
 /// How chunks are audited.
 pub(super) struct ChunkAuditor<'a> {
     pub(super) contents: &'a dyn Contents,

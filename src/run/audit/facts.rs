@@ -1,7 +1,6 @@
 //! What is known of an audit besides its chunks, and the verdict that follows from both.
 
-use super::chunk::ChunkOutcome;
-use super::record::Records;
+use super::chunk::{ChunkOutcome, Records};
 use dissent_core::checker::comparison::{Basis, Comparer};
 use dissent_core::checker::positions::{PositionsFound, judge_positions};
 use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict};

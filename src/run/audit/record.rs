@@ -3,13 +3,12 @@
 //! A line is whole or torn; a torn one is the last, and its chunk is audited again. Chunks have numbers,
 //! so the lines of several folders can be put together in any order, and twice.
 
-use super::chunk::ChunkRecord;
+use super::chunk::{ChunkRecord, Records};
 use super::facts::AuditFacts;
 use crate::adapter::contents::Chunk;
 use dissent_core::history::event::TimedEvent;
 use dissent_store::run_writer::{StoreError, replace_file};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -60,9 +59,6 @@ impl Plan {
         replace_file(file, &text)
     }
 }
-
-/// The chunks that are done, by number.
-pub(super) type Records = BTreeMap<u32, ChunkRecord>;
 
 /// The folder of an audit.
 pub(super) struct AuditFolder {

@@ -2,10 +2,10 @@
 //!
 //! Replicas that agree may agree on wrong rows. The log is the only witness of that.
 
-use crate::adapter::contents::{Contents, ContentsRow, LogEvent};
+use crate::adapter::contents::{Contents, ContentsRow, TableEvent};
 use crate::run::error::RunError;
 use crate::target_error::TargetError;
-use dissent_core::checker::comparison::{ExpectedRow, KeyFold};
+use dissent_core::checker::comparison::{ExpectedState, KeyFold};
 use dissent_core::history::schema::{Column, Merge, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,7 @@ impl LogReferee {
         Ok(())
     }
 
-    fn take(&mut self, event: LogEvent) {
+    fn take(&mut self, event: TableEvent) {
         let fold = self.keys.entry(event.key).or_default();
         fold.take(&self.columns, self.version, &event.cols, event.deleted);
     }
@@ -83,11 +83,11 @@ impl LogReferee {
         contents: &dyn Contents,
         key: &str,
         shown: Option<&[Value]>,
-    ) -> ExpectedRow {
+    ) -> ExpectedState {
         match self.keys.get(key).map(|fold| fold.clone().expected()) {
-            None if self.whole => ExpectedRow::Never,
-            None => ExpectedRow::Unknown,
-            Some(ExpectedRow::Row(mut row)) => {
+            None if self.whole => ExpectedState::Never,
+            None => ExpectedState::Unknown,
+            Some(ExpectedState::Row(mut row)) => {
                 for (at, value) in row.cols.iter_mut().enumerate() {
                     if *value != Value::Null {
                         continue;
@@ -98,7 +98,7 @@ impl LogReferee {
                         None => contents.shown_default(at),
                     };
                 }
-                ExpectedRow::Row(row)
+                ExpectedState::Row(row)
             }
             Some(expected) => expected,
         }
@@ -108,13 +108,13 @@ impl LogReferee {
     pub(super) fn bears_out(&self, contents: &dyn Contents, key: &str, rows: &[ContentsRow]) -> bool {
         let shown = rows.first();
         match (self.expected(contents, key, shown.map(|row| row.cols.as_slice())), shown) {
-            (ExpectedRow::Unknown, _) => true,
-            (ExpectedRow::Row(right), Some(row)) => {
+            (ExpectedState::Unknown, _) => true,
+            (ExpectedState::Row(right), Some(row)) => {
                 let cells = right.cols.iter().zip(&row.cols).zip(&self.refereed);
                 rows.len() == 1 && cells.into_iter().all(|((right, shown), counts)| !counts || right == shown)
             }
-            (ExpectedRow::Row(_), None) => false,
-            (ExpectedRow::Never | ExpectedRow::Deleted, shown) => shown.is_none_or(|row| row.deleted),
+            (ExpectedState::Row(_), None) => false,
+            (ExpectedState::Never | ExpectedState::Deleted, shown) => shown.is_none_or(|row| row.deleted),
         }
     }
 
@@ -125,7 +125,7 @@ impl LogReferee {
 
     /// The keys that should have a row, and that no replica showed.
     pub(super) fn unseen(&self) -> Vec<String> {
-        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), ExpectedRow::Row(_));
+        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), ExpectedState::Row(_));
         let unseen = self.keys.iter().filter(|(key, fold)| !self.seen.contains(*key) && has_row(fold));
         unseen.map(|(key, _)| key.clone()).collect()
     }

@@ -32,7 +32,9 @@ impl PositionSampler<'_> {
             };
             tokio::select! {
                 done = &mut work => return (done, samples),
-                looked = look => samples.extend(looked.unwrap_or_default().into_iter().map(|it| self.event(it))),
+                looked = look => {
+                    samples.extend(looked.unwrap_or_default().into_iter().map(|it| self.event(it)));
+                }
             }
         }
     }

@@ -35,7 +35,9 @@ audit_run() {
   folder=${last##*report=}
   folder=${folder%/*}
   table=$(sed -n 's/.*"table": *"\([^"]*\)".*/\1/p' "$folder/run.json" | head -n 1)
-  audited=$("$dissent" audit "$TARGET" --table "$1$table" --results "$results" "${@:4}" | tail -n 1) || code=$?
+  audited=$(
+    "$dissent" audit "$TARGET" --table "$1$table" --results "$results" "${@:4}" | tail -n 1
+  ) || code=$?
   echo "${FUNCNAME[1]}, audited: $audited"
   if ((code != $2)) || [[ $audited != "$3"* ]]; then
     echo "arms: ${FUNCNAME[1]}: expected an audit with exit $2 and '$3 ..', got exit $code" >&2

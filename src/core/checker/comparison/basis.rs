@@ -1,6 +1,6 @@
 //! What a comparison goes by: the replicas, the columns, and what may rightly differ.
 
-use super::rows::{ExpectedRow, KeyRows, ReplicaRow};
+use super::rows::{ExpectedState, KeyRows, ReplicaRow};
 use super::version::{is_number, version_order};
 use crate::checker::verdict::Settled;
 use crate::history::schema::rules::Absence;
@@ -70,7 +70,7 @@ impl Basis {
         };
         let least = Value::Long(i64::try_from(*least).unwrap_or(i64::MAX));
         let expected = match &rows.expected {
-            ExpectedRow::Row(row) => Some(row),
+            ExpectedState::Row(row) => Some(row),
             _ => None,
         };
         let all = rows.shown.iter().flatten().flatten().chain(expected);

@@ -7,7 +7,7 @@
 //! replicas show than not.
 
 use super::basis::Basis;
-use super::rows::{ExpectedRow, KeyRows, ReplicaRow};
+use super::rows::{ExpectedState, KeyRows, ReplicaRow};
 
 /// By column, on how many keys all replicas show the same, and the referee agrees with them or not.
 #[derive(Clone, Debug, Default)]
@@ -23,11 +23,11 @@ impl RefereeCalibration {
     pub(super) fn add(&mut self, basis: &Basis, rows: &KeyRows) {
         if rows.shown.iter().all(|shown| shown.as_ref().is_some_and(|rows| !rows.is_empty())) {
             match rows.expected {
-                ExpectedRow::Never => self.unknown += 1,
+                ExpectedState::Never => self.unknown += 1,
                 _ => self.named += 1,
             }
         }
-        let ExpectedRow::Row(expected) = &rows.expected else { return };
+        let ExpectedState::Row(expected) = &rows.expected else { return };
         let Some(shown) = only_rows(rows) else { return };
         self.columns.resize(basis.columns.len(), (0, 0));
         let Some((first, others)) = shown.split_first() else { return };

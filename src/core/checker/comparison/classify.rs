@@ -11,7 +11,7 @@
 //! ```
 
 use super::basis::Basis;
-use super::rows::{ExpectedRow, KeyRows, ReplicaRow};
+use super::rows::{ExpectedState, KeyRows, ReplicaRow};
 use super::version::{is_number, version_order};
 use crate::checker::verdict::pattern::{classes, pattern, sizes};
 use crate::checker::verdict::{Anomaly, Pattern, Settled};
@@ -74,7 +74,7 @@ pub(super) fn classify(basis: &Basis, rows: &KeyRows) -> (Vec<KeyAnomaly>, BTree
             }
         }
         // A referee knows the newest row only.
-        let expected = if at == newest { &rows.expected } else { &ExpectedRow::Unknown };
+        let expected = if at == newest { &rows.expected } else { &ExpectedState::Unknown };
         anomalies.extend(compare(basis, &votes, expected));
     }
     (anomalies, excused)
@@ -126,11 +126,11 @@ fn absence(basis: &Basis, rows: &KeyRows, shown: &[ReplicaRow], version: Option<
     basis.may_be_absent.iter().copied().find(|absence| holds(*absence))
 }
 
-fn compare(basis: &Basis, votes: &[Option<RowVote<'_>>], expected: &ExpectedRow) -> Vec<KeyAnomaly> {
+fn compare(basis: &Basis, votes: &[Option<RowVote<'_>>], expected: &ExpectedState) -> Vec<KeyAnomaly> {
     let voters: Vec<usize> =
         (0..votes.len()).filter(|&at| !matches!(votes[at], None | Some(RowVote::Excused(_)))).collect();
     let all = Ballot::of(basis, votes, voters, vec![true; basis.columns.len()]);
-    if *expected == ExpectedRow::Unknown {
+    if *expected == ExpectedState::Unknown {
         return all.anomalies(&by_peers(&all.cast, &all.groups), None);
     }
     let refereed = Ballot { columns: basis.refereed.clone(), ..all.clone() };
@@ -189,7 +189,7 @@ impl<'b> Ballot<'b> {
     }
 
     /// What is wrong, by kind; `what` is by voter. What may be lag is told apart from what cannot.
-    fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&ExpectedRow>) -> Vec<KeyAnomaly> {
+    fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&ExpectedState>) -> Vec<KeyAnomaly> {
         let kind = |voter: usize| what[voter].map(|what| (what, self.may_be_lag(voter, expected)));
         let by_voter: Vec<Option<(Anomaly, bool)>> = (0..what.len()).map(kind).collect();
         let of = |is: &dyn Fn(Option<(Anomaly, bool)>) -> bool| -> Vec<usize> {
@@ -222,12 +222,12 @@ impl<'b> Ballot<'b> {
     }
 
     /// Whether a voter may be wrong only because some replica, or the referee, has not got a write yet.
-    fn may_be_lag(&self, voter: usize, expected: Option<&ExpectedRow>) -> bool {
+    fn may_be_lag(&self, voter: usize, expected: Option<&ExpectedState>) -> bool {
         let may_be = match self.basis.settled {
             Settled::Unknown => true,
             // A deletion has no version that could be above a position.
             Settled::BelowPositions => {
-                expected == Some(&ExpectedRow::Deleted)
+                expected == Some(&ExpectedState::Deleted)
                     || !self.has_positions()
                     || self.may_be_deleted_elsewhere(voter)
             }
@@ -238,7 +238,7 @@ impl<'b> Ballot<'b> {
 
     /// Whether another replica, or the referee, has the same version with other contents: no lag explains
     /// that.
-    fn is_contradicted(&self, voter: usize, expected: Option<&ExpectedRow>) -> bool {
+    fn is_contradicted(&self, voter: usize, expected: Option<&ExpectedState>) -> bool {
         let own = self.version(self.cast[voter]).filter(|own| **own != Value::Null);
         let others = (0..self.cast.len()).filter(|other| self.groups[*other] != self.groups[voter]);
         let others = others.filter_map(|other| self.version(self.cast[other]));
@@ -288,9 +288,9 @@ impl<'b> Ballot<'b> {
     }
 }
 
-fn right_row(expected: Option<&ExpectedRow>) -> Option<&ReplicaRow> {
+fn right_row(expected: Option<&ExpectedState>) -> Option<&ReplicaRow> {
     match expected {
-        Some(ExpectedRow::Row(row)) => Some(row),
+        Some(ExpectedState::Row(row)) => Some(row),
         _ => None,
     }
 }
@@ -318,13 +318,15 @@ fn by_peers(cast: &[&RowVote<'_>], groups: &[usize]) -> Vec<Option<Anomaly>> {
 }
 
 /// What a referee says of a vote.
-fn by_referee(ballot: &Ballot<'_>, vote: &RowVote<'_>, expected: &ExpectedRow) -> Option<Anomaly> {
+fn by_referee(ballot: &Ballot<'_>, vote: &RowVote<'_>, expected: &ExpectedState) -> Option<Anomaly> {
     match (vote.row(), expected) {
         (Some(_), _) if vote.len() > 1 => Some(Anomaly::DuplicateRow),
-        (None, ExpectedRow::Row(row)) => (!row.deleted).then_some(Anomaly::Missing),
-        (Some(row), ExpectedRow::Row(right)) => (!ballot.same_row(row, right)).then_some(Anomaly::WrongValue),
-        (Some(row), ExpectedRow::Deleted) => (!row.deleted).then_some(Anomaly::Resurrected),
-        (Some(_), ExpectedRow::Never) => Some(Anomaly::Extra),
+        (None, ExpectedState::Row(row)) => (!row.deleted).then_some(Anomaly::Missing),
+        (Some(row), ExpectedState::Row(right)) => {
+            (!ballot.same_row(row, right)).then_some(Anomaly::WrongValue)
+        }
+        (Some(row), ExpectedState::Deleted) => (!row.deleted).then_some(Anomaly::Resurrected),
+        (Some(_), ExpectedState::Never) => Some(Anomaly::Extra),
         _ => None,
     }
 }

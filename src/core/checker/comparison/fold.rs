@@ -1,6 +1,6 @@
 //! Folds the log that a user brings, key by key: what each key should show (`RULES.md` 3).
 
-use super::rows::{ExpectedRow, ReplicaRow};
+use super::rows::{ExpectedState, ReplicaRow};
 use super::version::version_order;
 use crate::checker::safety::merge_functions::merge_into;
 use crate::history::schema::{Column, Value};
@@ -33,10 +33,10 @@ impl KeyFold {
     }
 
     /// What the key should show. Some event was taken.
-    pub fn expected(self) -> ExpectedRow {
+    pub fn expected(self) -> ExpectedState {
         match self.cols {
-            Some(cols) => ExpectedRow::Row(ReplicaRow { cols, ..ReplicaRow::default() }),
-            None => ExpectedRow::Deleted,
+            Some(cols) => ExpectedState::Row(ReplicaRow { cols, ..ReplicaRow::default() }),
+            None => ExpectedState::Deleted,
         }
     }
 }

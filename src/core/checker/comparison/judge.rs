@@ -4,7 +4,7 @@ use super::basis::Basis;
 use super::calibration::RefereeCalibration;
 use super::classify::classify;
 use super::findings::Findings;
-use super::rows::{ExpectedRow, KeyRows};
+use super::rows::{ExpectedState, KeyRows};
 use crate::checker::positions::PositionsFound;
 use crate::checker::verdict::{
     AuditExtent, Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
@@ -77,7 +77,8 @@ impl Comparer {
         if let Some((unknown, keys)) = self.calibration.unknown_keys(self.basis.rows_as_expected) {
             self.knows_keys = false;
             let detail = format!(
-                "{unknown} of {keys} keys that all replicas show are not expected at all, so that is no finding: \
+                "{unknown} of {keys} keys that all replicas show are not expected at all, so that is no \
+                 finding: \
                  does the log not have its beginning?"
             );
             self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
@@ -91,8 +92,8 @@ impl Comparer {
             self.keys_above_positions += 1;
             return false;
         }
-        let is_by_peers = !self.knows_keys && rows.expected == ExpectedRow::Never;
-        let by_peers = is_by_peers.then(|| KeyRows { expected: ExpectedRow::Unknown, ..rows.clone() });
+        let is_by_peers = !self.knows_keys && rows.expected == ExpectedState::Never;
+        let by_peers = is_by_peers.then(|| KeyRows { expected: ExpectedState::Unknown, ..rows.clone() });
         let (anomalies, excused) = classify(&self.basis, by_peers.as_ref().unwrap_or(rows));
         for (reason, count) in excused {
             *self.excused.entry(reason).or_default() += count;

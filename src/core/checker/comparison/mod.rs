@@ -1,5 +1,5 @@
-//! Compares the contents of replicas key by key, without a record of what was written (`RULES.md` 1, 2, 4,
-//! 5).
+//! Compares the contents of replicas key by key, without a record of what was written
+//! (`RULES.md` 1, 2, 4, 5).
 //!
 //! Somebody brings the rows, or an audit reads them. What is not known is said: without positions a
 //! difference may be lag, with two replicas nobody is outvoted, and without a referee replicas that agree
@@ -17,5 +17,5 @@ mod version;
 pub use basis::Basis;
 pub use fold::KeyFold;
 pub use judge::Comparer;
-pub use rows::{ExpectedRow, KeyRows, ReplicaRow};
+pub use rows::{ExpectedState, KeyRows, ReplicaRow};
 pub use version::version_order;

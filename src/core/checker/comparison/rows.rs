@@ -19,7 +19,7 @@ pub struct ReplicaRow {
 /// What a referee says of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ExpectedRow {
+pub enum ExpectedState {
     /// There is no referee, or it says nothing of this key.
     #[default]
     Unknown,
@@ -43,7 +43,7 @@ pub struct KeyRows {
     pub earlier: Vec<Option<Vec<ReplicaRow>>>,
     /// What the referee says.
     #[serde(default)]
-    pub expected: ExpectedRow,
+    pub expected: ExpectedState,
 }
 
 impl KeyRows {
