@@ -58,6 +58,9 @@ pub struct CompareSpec {
     pub memory: u64,
 }
 
+/// Takes the columns, and the rows of a key that differs.
+pub type DifferenceSink<'a> = &'a mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>;
+
 /// A verdict on dumps.
 pub struct Compared {
     /// The verdict.
@@ -72,7 +75,7 @@ pub fn compare(
     spec: &CompareSpec,
     spool: &Path,
     pace: &Pace,
-    differing: &mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>,
+    differing: DifferenceSink<'_>,
 ) -> Result<Compared, DumpError> {
     let sources: Vec<&DumpSource> = spec.dumps.iter().chain(&spec.later).chain(&spec.expected).collect();
     let is_csv = sources.iter().copied().chain(&spec.log).map(has_csv).collect::<Result<Vec<_>, _>>()?;

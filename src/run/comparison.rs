@@ -23,7 +23,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// The file with every key that differs, one line of JSON each.
 const DIFFERENCES: &str = "differences.jsonl.zst";
@@ -58,8 +57,8 @@ pub fn run_comparison(
     results: &Path,
     watch: &mut dyn FnMut(u64, &Pace),
 ) -> Result<JudgedRun, RunError> {
-    let (begun, started) = (Instant::now(), jiff::Timestamp::now());
-    let started = started.round(jiff::Unit::Millisecond).unwrap_or(started).to_string();
+    let begun = jiff::Timestamp::now();
+    let started = begun.round(jiff::Unit::Millisecond).unwrap_or(begun).to_string();
     let names: Vec<String> =
         spec.dumps.iter().take(NAMES_MAX).map(|word| path_name(last_part(word))).collect();
     let wanted = format!("compare-{}", names.join("-"));
@@ -100,7 +99,7 @@ fn compared(
     folder: &Folder,
     pace: &Pace,
     started: String,
-    begun: Instant,
+    begun: jiff::Timestamp,
     watch: &mut dyn FnMut(u64, &Pace),
 ) -> Result<JudgedRun, RunError> {
     let ComparisonSpec { dumps, later, expected, log, compare: mut rules, shows_values, command, known } =
@@ -130,7 +129,8 @@ fn compared(
     meta.settings = sources().map(|source| (source.name.clone(), source.given.clone())).collect();
     meta.command = command;
     meta.started = started;
-    let duration = Nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    let duration =
+        Nanos(u64::try_from(jiff::Timestamp::now().duration_since(begun).as_nanos()).unwrap_or(u64::MAX));
     let mut judged = JudgedRun::of_contents(&meta, verdict, duration);
     known.iter().for_each(|list| judged.acknowledge(list));
     judged.write_reports(&folder.0, "")?;

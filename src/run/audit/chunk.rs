@@ -180,7 +180,7 @@ impl ChunkLook<'_> {
     /// tells.
     async fn suspects(
         &self,
-        mut referee: Option<&mut LogReferee>,
+        referee: Option<&mut LogReferee>,
         record: &mut ChunkRecord,
     ) -> Result<Vec<String>, TargetError> {
         let Some(whole) = self.digests(1).await? else {
@@ -208,7 +208,7 @@ impl ChunkLook<'_> {
             if is_equal {
                 aligned.values_mut().for_each(|rows| rows.resize(self.holders.len(), rows[0].clone()));
             }
-            return Ok(self.of_all(aligned, referee.as_deref_mut(), record));
+            return Ok(self.of_all(aligned, referee, record));
         };
         let mut suspects = Vec::new();
         for bucket in (0..buckets).filter(|bucket| !is_same(&parts, *bucket as usize)) {
@@ -321,9 +321,8 @@ impl ChunkLook<'_> {
             }
             sleep(PAUSE).await;
         }
-        let mut stuck = self.auditor.stuck.lock().unwrap_or_else(PoisonError::into_inner);
-        stuck.extend(seen.into_iter().filter(|(replica, _)| behind.contains(replica)));
-        drop(stuck);
+        seen.retain(|replica, _| behind.contains(replica));
+        self.auditor.stuck.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
         if has_no_position {
             record.positions = false;
             sleep(self.auditor.settle).await;
