@@ -285,7 +285,11 @@ fn doubts(verdict: &Verdict) -> Markup {
         section id="doubts" {
             h2 { "Doubts" }
             @if verdict.doubts.is_empty() {
-                p { "None: all assumptions held, all reads were complete, all faults were undone." }
+                p {
+                    "None: all assumptions held, all reads were complete"
+                    @if verdict.comparison.is_none() { ", all faults were undone" }
+                    "."
+                }
             } @else {
                 dl.answers {
                     @for doubt in verdict.doubts.iter().take(DOUBTS_MAX) {

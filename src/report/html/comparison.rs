@@ -15,6 +15,7 @@ const COLUMNS_MAX: usize = 60;
 pub(super) fn section(verdict: &Verdict, meta: &RunMeta) -> Markup {
     let Some(comparison) = &verdict.comparison else { return html! {} };
     let columns = &meta.schema.columns;
+    let is_audit = comparison.audit.is_some();
     html! {
         section id="compared" {
             h2 { "What was compared" }
@@ -23,20 +24,26 @@ pub(super) fn section(verdict: &Verdict, meta: &RunMeta) -> Markup {
                 table {
                     thead {
                         tr {
-                            th { "replica" } th { "read from" }
-                            th.number { "rows" } th.number { "position" }
+                            th { "replica" }
+                            @if !is_audit { th { "read from" } }
+                            th.number { "rows" }
+                            @if !is_audit { th.number { "position" } }
                         }
                     }
                     tbody {
                         @for (replica, rows) in &comparison.rows {
                             tr {
                                 th scope="row" { (printable(replica)) }
-                                td { @if let Some(from) = meta.settings.get(replica) { (printable(from)) } }
+                                @if !is_audit {
+                                    td { @if let Some(from) = meta.settings.get(replica) { (printable(from)) } }
+                                }
                                 td.number { (count(*rows)) }
-                                td.number {
-                                    @match comparison.positions.get(replica) {
-                                        Some(position) => (count(*position)),
-                                        None => span.faint { "not known" },
+                                @if !is_audit {
+                                    td.number {
+                                        @match comparison.positions.get(replica) {
+                                            Some(position) => (count(*position)),
+                                            None => span.faint { "not known" },
+                                        }
                                     }
                                 }
                             }

@@ -4,7 +4,7 @@
 use super::parts::{folded, scroll};
 use crate::report::answers::divergence::{is_flag, is_wrong};
 use crate::report::format::{count, counted, listed, modelled, printable, shortened, value};
-use dissent_core::checker::verdict::{Divergence, Origin, RowEvidence, ShownRow};
+use dissent_core::checker::verdict::{Anomaly, Divergence, Origin, RowEvidence, ShownRow};
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::{Schema, Value};
 use maud::{Markup, html};
@@ -72,7 +72,8 @@ fn row_evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
 /// Whether any replica is marked in this column. If a row is missing, its columns are told apart too.
 fn differs(column: &str, row: &RowEvidence, d: &Divergence) -> bool {
     row.shown.iter().any(|shown| match shown.row.as_ref().and_then(|row| row.get(column)) {
-        Some(got) => is_wrong(column, got, shown, row, d),
+        // Where others rightly have no row, all of it is told.
+        Some(got) => is_wrong(column, got, shown, row, d) || (d.what == Anomaly::Extra && shown.wrong),
         None => shown.wrong,
     })
 }
@@ -92,7 +93,7 @@ fn table(
                 tr {
                     th { "" }
                     @if modelled(d) { th.expected { "expected" br; small { "from the log" } } }
-                    @for shown in &shown { (replica_head(shown, modelled(d))) }
+                    @for shown in &shown { (replica_head(shown, d)) }
                 }
             }
             tbody {
@@ -114,12 +115,18 @@ fn table(
     }
 }
 
-fn replica_head(shown: &ShownRow, modelled: bool) -> Markup {
+/// Whether a replica was compared and rightly has no row.
+fn rightly_absent(shown: &ShownRow, d: &Divergence) -> bool {
+    d.since.is_none() && !shown.wrong && shown.row.is_none() && d.last.comparable.contains(&shown.replica)
+}
+
+fn replica_head(shown: &ShownRow, d: &Divergence) -> Markup {
     html! {
         th.bad[shown.wrong] {
             (printable(&shown.replica)) br;
             small {
-                @match (shown.wrong, modelled, &shown.row) {
+                @match (shown.wrong, modelled(d), &shown.row) {
+                    _ if rightly_absent(shown, d) => "✓ agrees",
                     (true, true, _) => "✗ wrong",
                     (true, false, _) => "≠ differs",
                     (false, _, Some(_)) => "✓ agrees",
@@ -162,7 +169,7 @@ fn line(column: &str, row: &RowEvidence, shown: &[&ShownRow], d: &Divergence, sc
             }
             @for shown in shown {
                 @match shown.row.as_ref().and_then(|row| row.get(column)) {
-                    None => td.bad[shown.wrong] { (absent(shown)) },
+                    None => td.bad[shown.wrong] { (absent(shown, d)) },
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
                         span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
                         b { (value(got)) }
@@ -177,9 +184,10 @@ fn line(column: &str, row: &RowEvidence, shown: &[&ShownRow], d: &Divergence, sc
     }
 }
 
-fn absent(shown: &ShownRow) -> Markup {
+fn absent(shown: &ShownRow, d: &Divergence) -> Markup {
     html! {
-        @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
+        @if rightly_absent(shown, d) { span.faint { "no row" } }
+        @else if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
         @else { span.faint { "not compared" } }
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of an audit besides its chunks, and the verdict that follows from both.
 
-use super::chunk::{ChunkOutcome, Records};
+use super::chunk::{ChunkOutcome, ChunkRecord, Records};
 use dissent_core::checker::comparison::{Basis, Comparer};
 use dissent_core::checker::positions::{PositionsFound, judge_positions};
 use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict};
@@ -42,11 +42,11 @@ impl AuditFacts {
             authority: self.authority.clone(),
             queries: self.queries,
             received: self.received,
-            digests: done.values().any(|record| record.digests),
+            digests: self.of_table(done).any(|record| record.digests),
             ..AuditExtent::default()
         };
         let mut rows: BTreeMap<String, u64> = BTreeMap::new();
-        for record in done.values() {
+        for record in self.of_table(done) {
             for (replica, count) in &record.rows {
                 *rows.entry(replica.clone()).or_default() += count;
             }
@@ -70,6 +70,12 @@ impl AuditFacts {
         let keys = done.values().map(|record| record.keys).sum();
         let positions = (!samples.is_empty()).then(|| self.positions(samples));
         comparer.conclude_audit(extent, keys, self.doubts(done), positions)
+    }
+
+    /// The records of the table's chunks. One more may be about keys that no chunk shows.
+    fn of_table<'r>(&self, done: &'r Records) -> impl Iterator<Item = &'r ChunkRecord> {
+        let chunks = self.chunks;
+        done.values().filter(move |record| u64::from(record.chunk) < chunks)
     }
 
     /// What the samples of positions tell. Others write on, so nobody is expected to have caught up at the
