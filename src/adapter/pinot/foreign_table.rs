@@ -56,7 +56,7 @@ pub(super) fn foreign_table(table: &str, document: &[u8], config: &Json) -> Opti
 }
 
 /// The columns by which rows are compared.
-fn comparisons(config: &Json) -> Vec<String> {
+pub(super) fn comparisons(config: &Json) -> Vec<String> {
     let upsert = &config["upsertConfig"];
     let text = |value: &Json| value.as_str().map(str::to_owned);
     match upsert["comparisonColumns"].as_array() {

@@ -122,6 +122,9 @@ impl Kafka {
     }
 }
 
+/// Receives the values of records with their offsets. An error ends the read.
+type ValueSink<'a> = &'a mut (dyn FnMut(u64, &[u8]) -> Result<(), TargetError> + Send);
+
 /// The topic of a table.
 pub(super) struct Topic {
     kafka: Kafka,
@@ -241,9 +244,8 @@ impl Client for Topic {
 impl InputLog for Topic {
     async fn ends(&self) -> Result<Vec<u64>, TargetError> {
         let mut ends = Vec::new();
-        for TopicPartition { client, .. } in self.partitions().await? {
-            let end = self.in_time(client.get_offset(OffsetAt::Latest)).await?;
-            ends.push(end.cast_unsigned());
+        for partition in 0..self.count().await? {
+            ends.push(self.end(partition).await?);
         }
         Ok(ends)
     }
@@ -255,11 +257,45 @@ impl InputLog for Topic {
         end: u64,
         out: RowSink<'_, Entry>,
     ) -> Result<(), TargetError> {
-        let client = &self.partition(partition).await?.client;
         if self.foreign_keys.is_some() {
             // The start of an old topic may have been deleted.
-            from = from.max(self.in_time(client.get_offset(OffsetAt::Earliest)).await?.cast_unsigned());
+            from = from.max(self.begin(partition).await?);
         }
+        self.values(partition, from, end, &mut |off, value| {
+            out(self.entry(partition, off, value)?);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Topic {
+    /// The number of its partitions.
+    pub(super) async fn count(&self) -> Result<u32, TargetError> {
+        Ok(u32::try_from(self.partitions().await?.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The lowest offset that a partition still has.
+    pub(super) async fn begin(&self, partition: u32) -> Result<u64, TargetError> {
+        let client = &self.partition(partition).await?.client;
+        Ok(self.in_time(client.get_offset(OffsetAt::Earliest)).await?.cast_unsigned())
+    }
+
+    /// The offset behind the last record of a partition.
+    pub(super) async fn end(&self, partition: u32) -> Result<u64, TargetError> {
+        let client = &self.partition(partition).await?.client;
+        Ok(self.in_time(client.get_offset(OffsetAt::Latest)).await?.cast_unsigned())
+    }
+
+    /// The values of the records of a partition from one offset up to another, with their offsets.
+    pub(super) async fn values(
+        &self,
+        partition: u32,
+        mut from: u64,
+        end: u64,
+        out: ValueSink<'_>,
+    ) -> Result<(), TargetError> {
+        let client = &self.partition(partition).await?.client;
         while from < end {
             let fetch = client.fetch_records(from.cast_signed(), 1..FETCH_BYTES, 1_000);
             let (records, _) = self.in_time(fetch).await?;
@@ -268,7 +304,7 @@ impl InputLog for Topic {
             let mut is_any = false;
             for record in records.collect::<Vec<_>>() {
                 let off = record.offset.cast_unsigned();
-                out(self.entry(partition, off, &record.record.value.unwrap_or_default())?);
+                out(off, &record.record.value.unwrap_or_default())?;
                 (from, is_any) = (off + 1, true);
             }
             if !is_any {

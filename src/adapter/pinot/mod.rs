@@ -4,6 +4,12 @@
 mod authority;
 mod cluster;
 mod containment;
+mod contents;
+mod contents_cells;
+mod contents_log;
+mod contents_plan;
+mod contents_shape;
+mod contents_view;
 mod discover;
 mod foreign_table;
 mod injection;

@@ -24,6 +24,20 @@ pub(super) struct Query {
     pub(super) probe: String,
     /// Whether the answer costs more than a few probes.
     pub(super) is_big: bool,
+    /// Whether every document that matches is a row of the answer.
+    pub(super) selects: bool,
+}
+
+impl Query {
+    /// A query that counts, or otherwise has no document as a row.
+    pub(super) fn counting(sql: String, segments: usize) -> Query {
+        Query { sql, segments, probe: String::new(), is_big: false, selects: false }
+    }
+
+    /// A query for documents.
+    pub(super) fn selecting(sql: String, segments: usize, probe: String, is_big: bool) -> Query {
+        Query { sql, segments, probe, is_big, selects: true }
+    }
 }
 
 /// The position of the wanted server in the broker's rotation.

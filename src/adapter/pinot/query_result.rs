@@ -24,6 +24,8 @@ struct Response {
     num_segments_queried: usize,
     #[serde(default)]
     num_segments_pruned_by_broker: usize,
+    #[serde(default)]
+    num_docs_scanned: usize,
 }
 
 #[derive(Deserialize)]
@@ -50,8 +52,27 @@ pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r
 /// The rows of an answer. An answer with an exception or one marked as partial is an error. So is one that
 /// covers fewer than `segments` segments: a broker silently leaves out a segment that it does not know yet.
 pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
-    let response: Response = parse(url, body)?;
-    if let Some(Exception { error_code, message }) = response.exceptions.into_iter().next() {
+    Ok(whole(url, body, segments)?.result_table.map(|table| table.rows).unwrap_or_default())
+}
+
+/// The rows of an answer in which every document that matches is a row. It is an error if the server counted
+/// another number of documents than it sent.
+pub(super) fn selected(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
+    let response = whole(url, body, segments)?;
+    let counted = response.num_docs_scanned;
+    let rows = response.result_table.map(|table| table.rows).unwrap_or_default();
+    if rows.len() != counted {
+        let cause = format!("a truncated answer: {} rows of {counted} documents", rows.len());
+        return Err(TargetError::Refused { at: url.to_owned(), cause });
+    }
+    Ok(rows)
+}
+
+fn whole(url: &str, body: &[u8], segments: usize) -> Result<Response, TargetError> {
+    let mut response: Response = parse(url, body)?;
+    if let Some(Exception { error_code, message }) =
+        std::mem::take(&mut response.exceptions).into_iter().next()
+    {
         let words = message.lines().next().unwrap_or_default();
         let cause = format!("not readable ({error_code}): {words}");
         return Err(TargetError::Refused { at: url.to_owned(), cause });
@@ -64,7 +85,7 @@ pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Js
         let cause = format!("the broker knows {asked} of the table's {segments} segments");
         return Err(TargetError::Refused { at: url.to_owned(), cause });
     }
-    Ok(response.result_table.map(|table| table.rows).unwrap_or_default())
+    Ok(response)
 }
 
 /// A cell as a value of its column. A list that was never set shows the default of its elements.

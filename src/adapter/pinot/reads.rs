@@ -6,12 +6,11 @@
 
 use super::cluster::PinotCluster;
 use super::foreign_table;
-use super::pages::{Query, pages};
+use super::pages::pages;
 use super::query_result;
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
 use crate::adapter::capabilities::{RawReads, RowSink, SegmentCatalogue};
-use crate::adapter::http::send;
 use crate::adapter::throttle::Gate;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -19,18 +18,12 @@ use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
 use dissent_core::history::schema::Schema;
 use dissent_core::seed::number_of;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
-
-/// After this long without an answer of the wanted server, the broker counts as leaving it out, for the same
-/// time.
-const ROUTING_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause between two rounds of queries.
-const PAUSE: Duration = Duration::from_millis(50);
+use tokio::time::Instant;
 
 /// The documents that a replica flagged as current at the last read, by key.
 type CurrentDocs = BTreeMap<String, Vec<u64>>;
@@ -80,9 +73,11 @@ pub(super) struct Reads {
     /// By replica and partition.
     shown: Mutex<BTreeMap<(String, u32), CurrentDocs>>,
     /// The time until which a replica that the broker leaves out gets only one round of queries.
-    unrouted: Mutex<BTreeMap<String, Instant>>,
+    pub(super) unrouted: Mutex<BTreeMap<String, Instant>>,
     /// Limits the load on the cluster, which other people may use.
     pub(super) gate: Gate,
+    /// Bytes of the answers to queries.
+    pub(super) received: AtomicU64,
 }
 
 impl Reads {
@@ -97,6 +92,7 @@ impl Reads {
             shown: Mutex::default(),
             unrouted: Mutex::default(),
             gate,
+            received: AtomicU64::new(0),
         }
     }
 
@@ -136,64 +132,6 @@ impl Reads {
             self.committed.lock().await.insert(segment.to_owned(), metadata.clone());
         }
         Ok(Some(metadata))
-    }
-
-    /// The rows of a query, answered by the wanted server. The broker decides whose turn it is. It leaves a
-    /// server out, or refuses all queries, while a segment changes its state. That passes, except for a
-    /// server that lacks a segment. Such a server then gets only one round of queries for a while.
-    pub(super) async fn ask(&self, replica: &str, query: &Query) -> Result<Vec<Vec<Json>>, TargetError> {
-        let host = self.cluster.host(replica)?;
-        let unrouted = self.unrouted.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
-        let until = Instant::now() + if unrouted { Duration::ZERO } else { ROUTING_TIMEOUT };
-        loop {
-            let round = self.ask_in_turn(&host, query).await;
-            match round {
-                Ok(Some(rows)) => {
-                    self.unrouted.lock().await.remove(replica);
-                    return Ok(rows);
-                }
-                Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
-                failed => {
-                    if !unrouted {
-                        self.unrouted
-                            .lock()
-                            .await
-                            .insert(replica.to_owned(), Instant::now() + ROUTING_TIMEOUT);
-                    }
-                    let cause = format!("{replica} is not readable: the broker asks others");
-                    let left_out = TargetError::Refused { at: self.cluster.sql(), cause };
-                    return Err(failed.err().unwrap_or(left_out));
-                }
-            }
-        }
-    }
-
-    /// Repeats a query until each server has had its turn, and returns the wanted server's rows. An empty
-    /// answer does not show which server gave it.
-    pub(super) async fn round(
-        &self,
-        host: &str,
-        sql: &str,
-        segments: usize,
-    ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
-        let url = self.cluster.sql();
-        let _turn = self.gate.acquire().await;
-        for _ in 0..2 * self.cluster.servers().count() {
-            let rows = self.query(sql, segments).await?;
-            if query_result::host_of(&url, &rows)? == Some(host) {
-                return Ok(Some(rows));
-            }
-        }
-        Ok(None)
-    }
-
-    /// One query, answered by whichever server is next.
-    pub(super) async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
-        let url = self.cluster.sql();
-        let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
-        let query = self.cluster.http.post(&url, &json!({ "sql": sql })).timeout(patience);
-        let ask = async { query_result::rows(&url, &send(&url, query).await?, segments) };
-        self.gate.run(ask, |rows| rows.len() as u64).await
     }
 
     async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {

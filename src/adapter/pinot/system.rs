@@ -1,10 +1,12 @@
 //! Pinot as one of the supported systems.
 
 use super::cluster::{PinotCluster, marks};
+use super::contents::PinotContents;
 use super::supported_faults::{self, PINOT};
 use super::{containment, discover, injection, node_log};
 use crate::adapter::capabilities::{BOUNDARIES, Cluster, Defaults, Refusal};
 use crate::adapter::containment::{Affected, Containment};
+use crate::adapter::contents::Contents;
 use crate::adapter::diagnosis::Diagnosis;
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText, line, quoted};
 use crate::adapter::system::{LogReader, MissingLine, System};
@@ -89,6 +91,10 @@ impl System for Pinot {
 
     async fn reach(&self, file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
         Ok(Arc::new(PinotCluster::reach(file).await?))
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        Ok(Arc::new(PinotContents::open(file, table).await?))
     }
 
     async fn marks(&self, file: &TargetFile) -> Result<Vec<Cure>, TargetError> {

@@ -197,7 +197,10 @@ pub(super) struct FieldSpec {
     pub(super) name: String,
     pub(super) data_type: String,
     #[serde(default = "yes")]
-    single_value_field: bool,
+    pub(super) single_value_field: bool,
+    /// What is stored in place of null. Null: the default of the type.
+    #[serde(default)]
+    pub(super) default_null_value: Value,
 }
 
 fn yes() -> bool {
@@ -221,6 +224,10 @@ impl SchemaDocument {
     pub(super) fn fields(&self) -> impl Iterator<Item = &FieldSpec> {
         self.dimension_field_specs.iter().chain(&self.metric_field_specs).chain(&self.date_time_field_specs)
     }
+
+    pub(super) fn is_metric(&self, name: &str) -> bool {
+        self.metric_field_specs.iter().any(|field| field.name == name)
+    }
 }
 
 /// An existing table, as far as its schema can be read. Columns of other types are left out.
@@ -237,7 +244,7 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     let op = dissent_core::generator::table::OP.to_owned();
     let fields = document.dimension_field_specs.into_iter().chain(document.metric_field_specs);
     let columns = fields.filter(|field| field.name != key && field.name != op && field.name != comparison);
-    let columns = columns.filter_map(|FieldSpec { name, data_type, single_value_field }| {
+    let columns = columns.filter_map(|FieldSpec { name, data_type, single_value_field, .. }| {
         let ty = match (data_type.as_str(), single_value_field) {
             ("LONG" | "INT", true) => Type::Long,
             ("DOUBLE", true) => Type::Double,

@@ -113,6 +113,8 @@ pub(super) struct SegmentMetadata {
     pub(super) crc: Option<u64>,
     /// When the controller created the segment, in milliseconds of its clock; 0 if that is not shown.
     pub(super) created_ms: u64,
+    /// The number of its documents. None while it is being consumed.
+    pub(super) docs: Option<u64>,
 }
 
 pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata, TargetError> {
@@ -127,7 +129,14 @@ pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata
     let done = fields.get("segment.realtime.status").and_then(Json::as_str) == Some("DONE");
     let end = number("segment.realtime.endOffset").filter(|_| done);
     let created_ms = number("segment.creation.time").unwrap_or(0);
-    Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done), created_ms })
+    let of_done = |name: &str| number(name).filter(|_| done);
+    Ok(SegmentMetadata {
+        start,
+        end,
+        crc: of_done("segment.crc"),
+        created_ms,
+        docs: of_done("segment.total.docs"),
+    })
 }
 
 /// A server's checksums by segment, from its `GET /tables/{t}/segments/crc`. None for a segment that is being
@@ -349,10 +358,16 @@ mod tests {
         assert_eq!(ideal_state("", br#"{"OFFLINE":{},"REALTIME":null}"#).expect("none").len(), 0);
         let done = segment_metadata("", recorded!("segment_metadata_done")).expect("metadata");
         let created_ms = 1_795_311_857_513;
-        assert_eq!(done, SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690), created_ms });
+        assert_eq!(
+            done,
+            SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690), created_ms, docs: Some(16) }
+        );
         assert_eq!(full_rows("", recorded!("segment_metadata_consuming")).expect("metadata"), Some(500_000));
         let open = segment_metadata("", recorded!("segment_metadata_consuming")).expect("metadata");
-        assert_eq!(open, SegmentMetadata { start: 16, end: None, crc: None, created_ms: open.created_ms });
+        assert_eq!(
+            open,
+            SegmentMetadata { start: 16, end: None, crc: None, created_ms: open.created_ms, docs: None }
+        );
         assert!(open.created_ms > created_ms);
         let crcs = crcs("", recorded!("segments_crc")).expect("checksums");
         assert_eq!((crcs[SEGMENT], crcs[NEXT]), (Some(1_794_246_803), None));
