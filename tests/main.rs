@@ -4,6 +4,7 @@ mod again;
 mod audit;
 mod bad_input;
 mod cli;
+mod compare;
 mod draw;
 mod etcd;
 mod exec;

@@ -40,6 +40,10 @@ impl<R: BufRead> JsonReader<R> {
         }
         let mut json = Deserializer::from_slice(&self.record);
         json.deserialize_map(Row { cells, layout }).and_then(|()| json.end()).map_err(|error| {
+            // It would quote the value that it found, which may be nobody's business.
+            if error.is_data() {
+                return "the line is no object with the columns of a row".to_owned();
+            }
             // The line is ours, and every file would begin at its first one.
             let error = error.to_string();
             error

@@ -35,7 +35,8 @@ pub(super) fn section(verdict: &Verdict, meta: &RunMeta) -> Markup {
                             tr {
                                 th scope="row" { (printable(replica)) }
                                 @if !is_audit {
-                                    td { @if let Some(from) = meta.settings.get(replica) { (printable(from)) } }
+                                    @let from = meta.settings.get(replica);
+                                    td { @if let Some(from) = from { (printable(from)) } }
                                 }
                                 td.number { (count(*rows)) }
                                 @if !is_audit {

@@ -269,10 +269,17 @@ impl<'b> Ballot<'b> {
         if matches!(kind, Anomaly::Missing | Anomaly::Extra | Anomaly::DuplicateRow) {
             return Vec::new();
         }
-        let rows: Vec<&ReplicaRow> = self.cast.iter().filter_map(|vote| vote.row()).chain(right).collect();
-        let Some((first, others)) = rows.split_first() else { return Vec::new() };
-        let differs = |&at: &usize| others.iter().any(|row| !self.basis.same(&first.cols[at], &row.cols[at]));
-        (0..first.cols.len()).filter(|&at| self.columns[at]).filter(differs).collect()
+        // Several rows of a key are compared in their order, the first ones with each other, and so on.
+        let most = self.cast.iter().map(|vote| vote.len()).max().unwrap_or(0);
+        let differs = |&at: &usize| {
+            (0..most).any(|place| {
+                let mut rows =
+                    self.cast.iter().filter_map(|vote| vote.rows().get(place).copied()).chain(right);
+                let first = rows.next();
+                first.is_some_and(|first| rows.any(|row| !self.basis.same(&first.cols[at], &row.cols[at])))
+            })
+        };
+        (0..self.columns.len()).filter(|&at| self.columns[at]).filter(differs).collect()
     }
 
     fn version(&self, vote: &RowVote<'b>) -> Option<&'b Value> {
@@ -333,16 +340,17 @@ fn by_referee(ballot: &Ballot<'_>, vote: &RowVote<'_>, expected: &ExpectedState)
 
 impl<'r> RowVote<'r> {
     fn row(&self) -> Option<&'r ReplicaRow> {
+        self.rows().first().copied()
+    }
+
+    fn rows(&self) -> &[&'r ReplicaRow] {
         match self {
-            RowVote::Rows(rows) => rows.first().copied(),
-            RowVote::Absent | RowVote::Excused(_) => None,
+            RowVote::Rows(rows) => rows,
+            RowVote::Absent | RowVote::Excused(_) => &[],
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            RowVote::Rows(rows) => rows.len(),
-            RowVote::Absent | RowVote::Excused(_) => 0,
-        }
+        self.rows().len()
     }
 }

@@ -36,6 +36,8 @@ struct Kind {
 struct Gathered {
     keys: BTreeSet<String>,
     more_keys: u64,
+    /// The key that was added last. Several of its versions may be wrong.
+    latest: Option<String>,
     columns: BTreeSet<usize>,
     rows: u64,
     older: bool,
@@ -59,16 +61,22 @@ impl Findings {
             modelled: anomaly.modelled,
         };
         let gathered = self.0.entry(kind).or_default();
-        if gathered.keys.len() < KEYS_MAX {
+        // The least keys are kept, in whatever order they come.
+        if gathered.latest.as_deref() != Some(key) {
+            gathered.latest = Some(key.to_owned());
             gathered.keys.insert(key.to_owned());
-        } else if !gathered.keys.contains(key) {
-            gathered.more_keys += 1;
+            if gathered.keys.len() > KEYS_MAX {
+                gathered.keys.pop_last();
+                gathered.more_keys += 1;
+            }
         }
         gathered.columns.extend(&anomaly.columns);
         gathered.rows += anomaly.odd.len() as u64;
         gathered.older |= anomaly.older;
-        if gathered.evidence.len() < EVIDENCE_MAX {
-            gathered.evidence.push(evidence(basis, key, anomaly));
+        let place = gathered.evidence.partition_point(|row| row.key.as_str() <= key);
+        if place < EVIDENCE_MAX {
+            gathered.evidence.insert(place, evidence(basis, key, anomaly));
+            gathered.evidence.truncate(EVIDENCE_MAX);
         }
     }
 
