@@ -10,11 +10,10 @@ const SECRETS: [&str; 7] =
     ["secret-key", "secret-part", "secret-text", "secret-member", "secret-item", "31415926535", "2718.28182"];
 
 fn row(key: &str, x: u32) -> String {
-    format!(r#"{{"k":"secret-key-{key}","t":"secret-part-{key}","x":{x},"text":"secret-text-{x}","#)
-        + &format!(
-            r#""number":31415926535,"float":2718.28182{x},"doc":{{"secret-member":{x}}},"list":["secret-item-{x}"]}}"#
-        )
-        + "\n"
+    let keys = format!(r#""k":"secret-key-{key}","t":"secret-part-{key}","x":{x}"#);
+    let values = format!(r#""text":"secret-text-{x}","number":31415926535,"float":2718.28182{x}"#);
+    let nested = format!(r#""doc":{{"secret-member":{x}}},"list":["secret-item-{x}"]"#);
+    format!("{{{keys},{values},{nested}}}\n")
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
