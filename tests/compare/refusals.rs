@@ -1,9 +1,9 @@
 //! What cannot be compared is refused in one line that says what and where, and nothing is left of it.
 
 use super::{case, compare, dissent, results, text};
+use crate::watchdog::place::until;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 const GOOD: &str = "k,x\na,1\nb,2\n";
 
@@ -123,7 +123,7 @@ fn a_file_that_cannot_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = prepared();
     let locked = folder.path().join("b.csv");
-    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0)).expect("it is ours");
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o0)).expect("it is ours");
     if std::fs::read(&locked).is_ok() {
         return;
     }
@@ -150,19 +150,10 @@ fn an_error_in_a_pipe_names_the_pipe() {
     assert!(said.contains("error: -, line 3: fewer cells"), "{said}");
 }
 
-/// Waits until `is` holds, however slow the machine is.
-fn wait_until(is: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it never came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Ctrl-C once the pipe is being copied; the exit code is awaited.
 fn interrupted(folder: &Path, mut child: Child) {
     let spool = |run: &Path| std::fs::read_dir(run.join("spool")).is_ok_and(|files| files.count() > 0);
-    wait_until(|| results(folder).iter().any(|run| spool(run)));
+    until("a pipe is being copied", || results(folder).iter().any(|run| spool(run)));
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
     assert!(kill.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
