@@ -1,12 +1,13 @@
 //! The text of a comparison of contents: dumps that were brought, or a cluster that was only read. There
 //! is no run, so nothing is said of times, offsets and causes; what could not be said is said.
 
-use super::answer::{Answer, certainty, steps};
+use super::answer::{Answer, DOUBTS_NAMED, certainty, doubt_line, steps};
 use super::divergence::{KEYS_LISTED, pattern_words, right, what_words};
 use super::known_issues::novelty;
 use crate::report::format::{bytes, capitalised, count, counted, joined, listed, modelled};
 use dissent_core::checker::verdict::{
-    AuditExtent, ChunkCount, Comparison, Divergence, Finding, Pattern, Settled, Side, Unsaid, Verdict,
+    AuditExtent, ChunkCount, Comparison, Divergence, DoubtKind, Finding, Pattern, Settled, Side, Unsaid,
+    Verdict,
 };
 
 /// A comparison without findings, in one sentence.
@@ -48,6 +49,25 @@ pub(super) fn pass_answers(verdict: &Verdict, c: &Comparison) -> Vec<Answer> {
             verdict,
         ),
     ]
+}
+
+/// All answers where nothing is proved.
+pub(super) fn inconclusive_answers(verdict: &Verdict, c: &Comparison) -> Vec<Answer> {
+    let seen = verdict.doubts.iter().take(DOUBTS_NAMED).map(doubt_line).collect();
+    let next = verdict.doubts.first().map(|doubt| match (doubt.kind, &c.audit) {
+        (DoubtKind::Interrupted, _) => "go on with `dissent audit .. --resume FOLDER`",
+        (DoubtKind::NotSettled, Some(_)) => "audit again, with a longer --wait or more --tries",
+        (DoubtKind::NotSettled, None) => "dump the replicas once more, with more time between the dumps",
+        (DoubtKind::Unreadable | DoubtKind::Unread, _) => {
+            "find out why it could not be read, and read it again"
+        }
+        (DoubtKind::Uncalibrated, _) => "check the merge functions, and where the log begins",
+        _ => "read the doubts: each says what is missing",
+    });
+    let mut answers = vec![Answer::lines("What was seen?", "seen", seen)];
+    answers.extend(next.map(|next| steps(vec![next.to_owned()])));
+    answers.extend([amount(verdict, c), unsaid(c)]);
+    answers
 }
 
 /// How much was compared.

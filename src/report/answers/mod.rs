@@ -51,14 +51,13 @@ pub(in crate::report) fn finding_headline(finding: &Finding) -> String {
 
 /// The answers on the whole verdict: on its first finding, or on what was compared.
 pub(in crate::report) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
-    let mut answers = match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), VerdictOutcome::Fail) => finding_answers(finding, verdict, clock),
-        (Some(finding), _) if finding.kind.may_be_lag() => finding_answers(finding, verdict, clock),
-        (_, VerdictOutcome::Pass) if let Some(c) = &verdict.comparison => {
-            comparison::pass_answers(verdict, c)
-        }
-        (_, VerdictOutcome::Pass) => no_findings::pass_answers(verdict),
-        (..) => no_findings::inconclusive_answers(verdict),
+    let mut answers = match (verdict.findings.first(), verdict.outcome, &verdict.comparison) {
+        (Some(finding), VerdictOutcome::Fail, _) => finding_answers(finding, verdict, clock),
+        (Some(finding), ..) if finding.kind.may_be_lag() => finding_answers(finding, verdict, clock),
+        (_, VerdictOutcome::Pass, Some(c)) => comparison::pass_answers(verdict, c),
+        (_, VerdictOutcome::Pass, None) => no_findings::pass_answers(verdict),
+        (.., Some(c)) => comparison::inconclusive_answers(verdict, c),
+        (.., None) => no_findings::inconclusive_answers(verdict),
     };
     answers.extend(known_issues::answers(verdict, finding_headline));
     answers
