@@ -16,7 +16,7 @@ use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
-use dissent_core::history::schema::Schema;
+use dissent_core::history::schema::{Column, Schema, Type};
 use dissent_core::seed::number_of;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,15 +236,11 @@ impl RawReads for Reads {
         }
         let schema = &self.schema;
         let start = self.start_of(segment).await?;
-        let others = schema.columns.iter().map(|column| &column.name);
         let columns: String = match self.foreign_keys() {
-            Some(keys) => keys.iter().chain(others).map(column_item).collect(),
-            None => [&schema.key, &schema.op, &schema.comparison]
-                .into_iter()
-                .chain(others)
-                .map(column_item)
-                .collect(),
+            Some(keys) => keys.iter().map(column_item).collect(),
+            None => [&schema.key, &schema.op, &schema.comparison].into_iter().map(column_item).collect(),
         };
+        let columns: String = columns + &schema.columns.iter().map(value_item).collect::<String>();
         for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
             let rows = self.ask(replica, &self.rows_query(segment, &page, &columns)).await?;
             let came = rows.len() as u64;
@@ -317,6 +313,14 @@ impl RawReads for Reads {
 /// A column in a SQL list.
 fn column_item(name: &String) -> String {
     format!(", \"{name}\"")
+}
+
+/// A column with values in a SQL list. A decimal comes as text, since a JSON number would lose digits.
+fn value_item(column: &Column) -> String {
+    match column.ty {
+        Type::Decimal => format!(", CAST(\"{}\" AS STRING)", column.name),
+        _ => column_item(&column.name),
+    }
 }
 
 impl Reads {

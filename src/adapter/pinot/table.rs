@@ -27,11 +27,13 @@ pub(super) fn realtime(table: &str) -> String {
     format!("{table}_REALTIME")
 }
 
+const BIG_DECIMAL: &str = "BIG_DECIMAL";
+
 fn pinot_type(ty: Type) -> (&'static str, bool) {
     match ty {
         Type::Long => ("LONG", true),
         Type::Double => ("DOUBLE", true),
-        Type::Decimal => ("BIG_DECIMAL", true),
+        Type::Decimal => (BIG_DECIMAL, true),
         Type::Boolean => ("BOOLEAN", true),
         Type::String => ("STRING", true),
         Type::Timestamp => ("TIMESTAMP", true),
@@ -62,18 +64,18 @@ pub(super) fn schema(schema: &Schema) -> Value {
         let (ty, single) = pinot_type(column.ty);
         (column.name.as_str(), ty, single)
     });
-    let fields: Vec<Value> = own
-        .into_iter()
-        .chain(columns)
-        .map(|(name, ty, single)| match single {
-            true => json!({ "name": name, "dataType": ty }),
-            false => json!({ "name": name, "dataType": ty, "singleValueField": false }),
-        })
-        .collect();
+    // A dimension cannot be a decimal.
+    let all = own.into_iter().chain(columns);
+    let (metrics, dimensions): (Vec<_>, Vec<_>) = all.partition(|(_, ty, _)| *ty == BIG_DECIMAL);
+    let field = |(name, ty, single)| match single {
+        true => json!({ "name": name, "dataType": ty }),
+        false => json!({ "name": name, "dataType": ty, "singleValueField": false }),
+    };
     json!({
         "schemaName": schema.table,
         "primaryKeyColumns": [schema.key],
-        "dimensionFieldSpecs": fields,
+        "dimensionFieldSpecs": dimensions.into_iter().map(field).collect::<Vec<Value>>(),
+        "metricFieldSpecs": metrics.into_iter().map(field).collect::<Vec<Value>>(),
         "dateTimeFieldSpecs": [{
             "name": schema.comparison,
             "dataType": "LONG",

@@ -2,7 +2,8 @@
 
 use crate::adapter::http::parse;
 use crate::target_error::TargetError;
-use dissent_core::history::schema::{Schema, Value};
+use dissent_core::history::canonical;
+use dissent_core::history::schema::{Schema, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -296,7 +297,11 @@ pub(super) fn is_reloaded(url: &str, body: &[u8]) -> Result<bool, TargetError> {
 pub(super) fn message(schema: &Schema, key: &str, op: u64, cmp: i64, cols: &[Value]) -> Json {
     let named = schema.columns.iter().zip(cols).filter(|(_, value)| **value != Value::Null);
     let mut fields: serde_json::Map<String, Json> = named
-        .map(|(column, value)| (column.name.clone(), serde_json::to_value(value).unwrap_or_default()))
+        .map(|(column, value)| {
+            let value = serde_json::to_value(value).unwrap_or_default();
+            let instant = value.as_str().filter(|_| column.ty == Type::Timestamp).map(java_instant);
+            (column.name.clone(), instant.map_or(value, Json::String))
+        })
         .collect();
     fields.insert(schema.key.clone(), key.into());
     fields.insert(schema.op.clone(), op.cast_signed().into());
@@ -317,8 +322,19 @@ pub(super) fn entry(
         return Err(invalid_response(at, "not a message of this run"));
     };
     let columns = schema.columns.iter();
-    let cols = columns.map(|column| fields.remove(&column.name).unwrap_or_default()).collect();
-    Ok((key, op.cast_unsigned(), cmp, cols))
+    let cols = columns.map(|column| match fields.remove(&column.name).unwrap_or_default() {
+        Value::String(text) if column.ty == Type::Timestamp => {
+            let instant = canonical::value(Type::Timestamp, &format!("{text}Z"));
+            instant.unwrap_or(Value::String(text))
+        }
+        value => value,
+    });
+    Ok((key, op.cast_unsigned(), cmp, cols.collect()))
+}
+
+/// An instant as Java reads it: without a zone. Pinot drops an event with any other text.
+fn java_instant(instant: &str) -> String {
+    instant.trim_end_matches('Z').replace('T', " ")
 }
 
 /// Whether an error says that the thing does not exist, rather than that something failed.
