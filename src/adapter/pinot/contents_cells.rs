@@ -228,8 +228,10 @@ fn plain(value: &Json) -> Option<String> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let has_plain_start = whole == "0" && !text.starts_with('-') || !whole.starts_with('0');
-    (are_digits(whole) && are_digits(fraction) && has_plain_start).then(|| text.to_owned())
+    // Java writes no zero with a sign, and no zeros before the first digit.
+    let is_zero = digits.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    let is_java = (whole == "0" || !whole.starts_with('0')) && !(is_zero && text.starts_with('-'));
+    (are_digits(whole) && are_digits(fraction) && is_java).then(|| text.to_owned())
 }
 
 /// Whether a document comes back as it was written: without blanks, and with numbers that a double can
@@ -340,6 +342,7 @@ mod tests {
             (cell("FLOAT"), json!(1.1), Value::double(1.1)),
             (cell("FLOAT"), json!(0.123_456_789_012), Value::double(0.123_456_79)),
             (cell("BIG_DECIMAL"), json!("-12.50"), string("-12.50")),
+            (cell("BIG_DECIMAL"), json!("-0.5"), string("-0.5")),
             (cell("BIG_DECIMAL"), json!(5), string("5")),
             (cell("TIMESTAMP"), json!(1_700_000_000_120_i64), string("2023-11-14 22:13:20.12")),
             (cell("TIMESTAMP"), json!("2024-05-01 08:00:00"), string("2024-05-01 08:00:00.0")),
@@ -358,6 +361,7 @@ mod tests {
             (cell("LONG"), json!(1.5)),
             (cell("BIG_DECIMAL"), json!(1.5)),
             (cell("BIG_DECIMAL"), json!("1e3")),
+            (cell("BIG_DECIMAL"), json!("-0.0")),
             (cell("TIMESTAMP"), json!("2024-05-01T08:00:00Z")),
             (cell("JSON"), json!({ "a": 1 })),
             (cell("JSON"), json!("{ \"a\": 1 }")),
