@@ -3,6 +3,7 @@
 
 mod case;
 mod privacy;
+mod random;
 mod refusals;
 mod spill;
 

@@ -117,7 +117,7 @@ fn wrong_options_are_refused_before_anything_is_read() {
     }
 }
 
-/// The superuser may read everything, so that a folder stands for what cannot be read.
+/// The superuser may read everything, and then there is nothing to see.
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
