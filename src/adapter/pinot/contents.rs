@@ -69,11 +69,13 @@ impl PinotContents {
         let topic = Kafka::of(file).zip(name);
         let topic = topic.map(|(kafka, name)| Topic::new(kafka, name.to_owned(), &schema, None));
         let replicas = cluster.roster().len().max(1) as u64;
-        let (_, size) = cluster.get(&format!("tables/{table}/size?detailed=false")).await?;
-        shape.table.bytes = wire::table_size(&size).unwrap_or_default() / replicas;
+        // The controller asks all servers for their sizes, and waits for one that is stopped.
+        let size = cluster.get_quick(&format!("tables/{table}/size?detailed=false")).await;
+        let size = size.ok().and_then(|(_, body)| wire::table_size(&body));
+        shape.table.bytes = size.unwrap_or_default() / replicas;
         let reads = Reads::new(Arc::new(cluster), schema);
         let sql = format!("SELECT count(*) FROM {} option(skipUpsert=true)", realtime(table));
-        let counted = reads.query(&Query::counting(sql, 0)).await?;
+        let counted = reads.query_any(&Query::counting(sql, 0)).await?;
         shape.table.rows = counted.first().and_then(|row| row.first()?.as_u64()).unwrap_or_default();
         let (assignment, held) = (Mutex::default(), Mutex::default());
         Ok(PinotContents { reads, shape, topic, assignment, held })

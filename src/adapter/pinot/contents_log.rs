@@ -135,7 +135,7 @@ impl PinotContents {
     /// Whether the broker shows instants in UTC.
     async fn shows_utc(&self) -> Result<bool, TargetError> {
         let sql = format!("SELECT CAST(0 AS TIMESTAMP) FROM {} LIMIT 1", self.name());
-        let shown = self.reads.query(&Query::counting(sql, 0)).await?;
+        let shown = self.reads.query_any(&Query::counting(sql, 0)).await?;
         Ok(shown.first().and_then(|row| row.first()?.as_str()).is_none_or(|shown| shown == FIRST_INSTANT))
     }
 }

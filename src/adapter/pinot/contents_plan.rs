@@ -211,30 +211,42 @@ impl PinotContents {
         Ok(views)
     }
 
-    /// The lowest number of documents that a server has of a segment that is being consumed. Servers that
-    /// have none, or do not answer, do not count here: they cannot be read later either, or are behind.
+    /// The lowest number of documents that a server shows of a segment that is being consumed. A server that
+    /// shows none does not count here: it will be seen to lack them, or to be behind. If no server can be
+    /// asked, it is the number of events that one has consumed, so that the segment is not passed over.
     async fn least_documents(&self, segment: &str, metadata: &SegmentMetadata) -> Result<u64, TargetError> {
         let sql = format!(
             "SELECT $hostName, count(*) FROM {} WHERE $segmentName = '{segment}' GROUP BY $hostName LIMIT 10 \
              option(skipUpsert=true)",
             self.name(),
         );
-        let mut least = None;
+        let (mut least, mut consumed, mut silent) = (None, None, None);
         for replica in self.assignment().await?.get(segment).into_iter().flat_map(BTreeMap::keys) {
-            let held = self.held(replica).await?;
-            let has_any = match held.copy(segment) {
-                Some(CopyHeld::Consuming(position)) => position > metadata.start,
-                Some(CopyHeld::Committed) => true,
-                None => false,
+            let held = match self.held(replica).await {
+                Ok(held) => held,
+                Err(error) => {
+                    silent = Some(error);
+                    continue;
+                }
             };
-            if !has_any {
+            let Some(CopyHeld::Consuming(position)) = held.copy(segment) else { continue };
+            let events = position.saturating_sub(metadata.start);
+            if events == 0 {
                 continue;
             }
-            let counted = self.reads.answer(replica, &Query::counting(sql.clone(), 0)).await;
-            let count = counted.ok().flatten().and_then(|rows| rows.first()?.get(1)?.as_u64());
-            least = least.into_iter().chain(count).min();
+            match self.reads.answer(replica, &Query::counting(sql.clone(), 0)).await {
+                Ok(counted) => {
+                    let count = counted.and_then(|rows| rows.first()?.get(1)?.as_u64());
+                    least = least.into_iter().chain(count).min();
+                }
+                Err(_) => consumed = consumed.into_iter().chain([events]).min(),
+            }
         }
-        Ok(least.unwrap_or(0))
+        match (least.or(consumed), silent) {
+            (Some(documents), _) => Ok(documents),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(0),
+        }
     }
 
     async fn current_views(
@@ -246,7 +258,7 @@ impl PinotContents {
     ) -> Result<Vec<View>, TargetError> {
         let (table, names) = (self.name(), quoted(names));
         let sql = format!("SELECT count(*) FROM {table} WHERE $segmentName IN ({names})");
-        let counted = self.reads.query(&Query::counting(sql, 0)).await?;
+        let counted = self.reads.query_any(&Query::counting(sql, 0)).await?;
         let rows = counted.first().and_then(|row| row.first()?.as_u64()).unwrap_or_default();
         let parts = rows.div_ceil(wanted.max(1)).max(1);
         let mut ranges = vec![None];
@@ -258,7 +270,7 @@ impl PinotContents {
                 keys.join(", "),
                 2 * SAMPLE_ROWS,
             );
-            ranges = self.ranges(&self.reads.query(&Query::counting(sql, 0)).await?, parts as usize);
+            ranges = self.ranges(&self.reads.query_any(&Query::counting(sql, 0)).await?, parts as usize);
         }
         let rows = rows / ranges.len() as u64;
         Ok(ranges.into_iter().map(|range| View::Current { partition, rows, range }).collect())

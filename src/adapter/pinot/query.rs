@@ -151,8 +151,18 @@ impl Reads {
         Ok(None)
     }
 
+    /// A query that any server may answer. Each gets its turn, because one of them may be stopped.
+    pub(super) async fn query_any(&self, query: &Query) -> Result<AnswerRows, TargetError> {
+        for _ in 1..self.cluster.roster().len() {
+            if let Ok(rows) = self.query(query).await {
+                return Ok(rows);
+            }
+        }
+        self.query(query).await
+    }
+
     /// A query, answered by whichever server is next.
-    pub(super) async fn query(&self, query: &Query) -> Result<AnswerRows, TargetError> {
+    async fn query(&self, query: &Query) -> Result<AnswerRows, TargetError> {
         let rows = if query.selects { query_result::selected } else { query_result::rows };
         self.send_sql(&query.sql, |url, body| rows(url, body, query.segments)).await
     }
