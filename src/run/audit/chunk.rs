@@ -146,7 +146,8 @@ impl ChunkAuditor<'_> {
                     match is_last {
                         true => look.confirm(unseen.clone(), Some(referee), &mut record).await,
                         false => look.of_keys(&unseen).await.map(|rows| {
-                            rows.keys().for_each(|key| referee.saw(key));
+                            let shown = rows.iter().filter(|(_, rows)| rows.iter().any(|of| !of.is_empty()));
+                            shown.for_each(|(key, _)| referee.saw(key));
                         }),
                     }
                 }
