@@ -28,6 +28,9 @@ pub(super) const KEY_SEPARATOR: char = '\u{1f}';
 const NULL_IN_KEY: char = '\u{0}';
 /// Before a letter that stands for one of these two, or for this one, in the text of a cell of a key.
 const ESCAPE_IN_KEY: char = '\u{1b}';
+/// What a key is made of: each with the letter that stands for it in a cell, and as reports show it there.
+const MARKS: [(char, char, &str); 3] =
+    [(KEY_SEPARATOR, 's', "\\x1f"), (NULL_IN_KEY, '0', "\\x00"), (ESCAPE_IN_KEY, 'e', "\\x1b")];
 
 /// Which columns of a dump mean what.
 #[derive(Clone, Debug, Default)]
@@ -221,13 +224,12 @@ impl KeyColumns {
 
 /// Adds the text of a cell to a key, so that no text ends the cell or stands for null.
 fn push_cell(key: &mut String, text: &str) {
-    const MARKS: [char; 3] = [KEY_SEPARATOR, NULL_IN_KEY, ESCAPE_IN_KEY];
-    if !text.contains(MARKS) {
+    if !text.contains(MARKS.map(|(mark, ..)| mark)) {
         return key.push_str(text);
     }
     for letter in text.chars() {
-        match MARKS.iter().position(|mark| *mark == letter) {
-            Some(mark) => key.extend([ESCAPE_IN_KEY, ['s', '0', 'e'][mark]]),
+        match MARKS.iter().find(|(mark, ..)| *mark == letter) {
+            Some((_, stands_for_it, _)) => key.extend([ESCAPE_IN_KEY, *stands_for_it]),
             None => key.push(letter),
         }
     }
@@ -243,7 +245,13 @@ pub(super) fn shown_key(key: &str) -> String {
         }
         cell => Cow::Borrowed(cell),
     });
-    shown.collect::<Vec<_>>().join(",")
+    let shown = shown.collect::<Vec<_>>().join(",");
+    match shown.contains(ESCAPE_IN_KEY) {
+        true => MARKS.iter().fold(shown, |shown, (_, stands_for_it, shows)| {
+            shown.replace(&String::from_iter([ESCAPE_IN_KEY, *stands_for_it]), shows)
+        }),
+        false => shown,
+    }
 }
 
 fn no_column(key: &[String], layout: &Layout, place: &str) -> String {
