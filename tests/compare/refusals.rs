@@ -4,6 +4,8 @@ use super::{case, compare, dissent, results, text};
 use crate::watchdog::place::until;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const GOOD: &str = "k,x\na,1\nb,2\n";
 
@@ -185,10 +187,15 @@ fn an_interrupt_ends_the_reading_of_a_pipe_that_never_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let child = fifo(folder.path());
     let path = folder.path().join("b.csv");
+    let writes = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&writes);
     let writer = std::thread::spawn(move || {
+        // This waits for the reader, which must not be gone before.
         let mut pipe = std::fs::File::options().write(true).open(path).expect("it is opened");
+        begun.store(true, Ordering::Relaxed);
         while pipe.write_all(b"a,1\n").is_ok() {}
     });
+    until("the pipe has a reader", || writes.load(Ordering::Relaxed));
     interrupted(folder.path(), child);
     writer.join().expect("its reader has gone");
 }
