@@ -16,7 +16,7 @@ use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Provenance, Schema, Value};
 use dissent_core::history::time::Nanos;
 use dissent_store::names::path_name;
-use dissent_store::run_writer::StoreError;
+use dissent_store::run_writer::{StoreError, create_folder};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -192,15 +192,10 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn create(dir: &Path) -> Result<Folder, StoreError> {
-        let failed = |source| StoreError::Io { action: "create", file: dir.to_owned(), source };
-        dir.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
-        match fs::create_dir(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(StoreError::Exists { dir: dir.to_owned() })
-            }
-            created => created.and_then(|()| fs::create_dir(dir.join(SPOOL))).map_err(failed),
-        }?;
-        Ok(Folder(dir.to_owned()))
+        create_folder(dir)?;
+        let folder = Folder(dir.to_owned());
+        create_folder(&folder.spool())?;
+        Ok(folder)
     }
 
     fn spool(&self) -> PathBuf {

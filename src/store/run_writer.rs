@@ -109,8 +109,8 @@ pub enum StoreError {
     },
 }
 
-/// The error of a failed operation on a file.
-pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
+/// The error of a failed operation on a file. `action` is a verb for the message.
+pub fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
     move |source| match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             StoreError::Full { file: file.to_owned() }
@@ -127,6 +127,17 @@ pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut to = File::create(&temporary).map_err(failed("create", &temporary))?;
     to.write_all(bytes).and_then(|()| to.sync_all()).map_err(failed("write", &temporary))?;
     fs::rename(&temporary, file).map_err(failed("put in place", file))
+}
+
+/// Creates a folder, and those above it. One that exists is an error: its run is never overwritten.
+pub fn create_folder(dir: &Path) -> Result<(), StoreError> {
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(failed("create", parent))?;
+    }
+    fs::create_dir(dir).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => StoreError::Exists { dir: dir.to_owned() },
+        _ => failed("create", dir)(error),
+    })
 }
 
 /// A file of frames. Its path is used in errors.
@@ -212,13 +223,7 @@ impl RunWriter {
 
     pub(super) fn begin(dir: &Path, mut run: RunFile) -> Result<Self, StoreError> {
         run.meta.format = FORMAT;
-        if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).map_err(failed("create", parent))?;
-        }
-        fs::create_dir(dir).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => StoreError::Exists { dir: dir.to_owned() },
-            _ => failed("create", dir)(error),
-        })?;
+        create_folder(dir)?;
         write_schedule(&dir.join(SCHEDULE), &run.meta)?;
         let file = dir.join(CURES);
         let cures = CureFile::create(&file).map_err(failed("create", &file))?;

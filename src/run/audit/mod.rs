@@ -1,10 +1,11 @@
 //! `dissent audit`: compares what the replicas of a cluster hold, and only reads.
 //!
 //! ```text
-//! plan      the table in chunks: the same keys on every replica chunk     suspect, then confirm; one line
-//! on disk for each chunk that is done (chunk.rs, record.rs) log       folded, if asked for: what every
-//! replica should show (referee.rs) verdict   from those lines alone (facts.rs), so that an audit can be
-//! resumed, cut into parts and put together
+//! log       folded, if asked for: what every replica should show             (referee.rs)
+//! plan      the table in chunks: the same keys on every replica              (record.rs)
+//! chunk     suspect, then confirm; one line on disk for each that is done    (chunk.rs, record.rs)
+//! verdict   from those lines alone, so that an audit can be resumed, cut
+//!           into parts and put together                                      (facts.rs)
 //! ```
 
 mod chunk;

@@ -7,7 +7,8 @@ use super::chunk::{ChunkRecord, Records};
 use super::facts::AuditFacts;
 use crate::adapter::contents::Chunk;
 use dissent_core::history::event::TimedEvent;
-use dissent_store::run_writer::{StoreError, replace_file};
+use dissent_store::run_writer::{StoreError, create_folder, failed, replace_file};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -31,9 +32,7 @@ impl AuditFacts {
 
     /// Those of an audit.
     pub(super) fn read(dir: &Path) -> Result<AuditFacts, StoreError> {
-        let file = dir.join(FACTS);
-        let text = fs::read(&file).map_err(failed("read", &file))?;
-        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", &file))
+        read_json(&dir.join(FACTS))
     }
 }
 
@@ -49,15 +48,23 @@ pub(super) struct Plan {
 impl Plan {
     /// Reads a plan.
     pub(super) fn read(file: &Path) -> Result<Plan, StoreError> {
-        let text = fs::read(file).map_err(failed("read", file))?;
-        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", file))
+        read_json(file)
     }
 
     /// Writes the plan.
     pub(super) fn write(&self, file: &Path) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(self).map_err(std::io::Error::from).map_err(failed("write", file))?;
-        replace_file(file, &text)
+        write_json(file, self)
     }
+}
+
+fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, StoreError> {
+    let text = fs::read(file).map_err(failed("read", file))?;
+    serde_json::from_slice(&text).map_err(|error| failed("read", file)(error.into()))
+}
+
+fn write_json(file: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    let text = serde_json::to_vec(value).map_err(|error| failed("write", file)(error.into()))?;
+    replace_file(file, &text)
 }
 
 /// The folder of an audit.
@@ -66,24 +73,10 @@ pub(super) struct AuditFolder {
     lines: File,
 }
 
-fn failed(action: &'static str, file: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-    let file = file.to_owned();
-    move |source| match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full { file },
-        _ => StoreError::Io { action, file, source },
-    }
-}
-
 impl AuditFolder {
     /// A new folder with a plan.
     pub(super) fn create(dir: &Path, plan: &Plan) -> Result<AuditFolder, StoreError> {
-        dir.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed("create", dir))?;
-        match fs::create_dir(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(StoreError::Exists { dir: dir.to_owned() });
-            }
-            created => created.map_err(failed("create", dir))?,
-        }
+        create_folder(dir)?;
         plan.write(&dir.join(PLAN))?;
         AuditFolder::open(dir)
     }
@@ -123,9 +116,7 @@ impl AuditFolder {
 
     /// Writes what is known besides the chunks.
     pub(super) fn write_facts(&self, facts: &AuditFacts) -> Result<(), StoreError> {
-        let file = self.dir.join(FACTS);
-        let text = serde_json::to_vec(facts).map_err(std::io::Error::from).map_err(failed("write", &file))?;
-        replace_file(&file, &text)
+        write_json(&self.dir.join(FACTS), facts)
     }
 
     /// Adds samples of positions.
