@@ -56,7 +56,7 @@ fn table() -> Vec<(&'static str, i64, i64)> {
 }
 
 fn column(name: &str, ty: Type, merge: Merge, role: Role) -> Column {
-    Column { name: name.to_owned(), ty, merge, optional: false, role }
+    Column { role, ..Column::data(name, ty, merge) }
 }
 
 fn meta() -> RunMeta {

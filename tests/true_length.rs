@@ -69,8 +69,7 @@ impl Incident {
         meta.calibration_ops = 0;
         meta.schema.table = "EVENTS".to_owned();
         meta.schema.provenance = Provenance::Full;
-        let column =
-            |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, role, optional: false };
+        let column = |name: &str, ty, merge, role| Column { role, ..Column::data(name, ty, merge) };
         meta.schema.columns = vec![
             column("merged_at", Type::Long, Merge::Overwrite, Role::Data),
             column("ops", Type::LongList, Merge::Append, Role::Ops),

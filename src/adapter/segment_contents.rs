@@ -11,7 +11,7 @@ use super::contents::{
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::row::{Coverage, Entry, Row, Segment};
-use dissent_core::history::schema::{Column, Merge, Role, Schema, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -51,13 +51,7 @@ impl SegmentContents {
             capabilities.segments.clone().ok_or_else(|| lacks("segments"))?;
         let raw = capabilities.raw_reads.clone().ok_or_else(|| lacks("raw reads"))?;
         let segments = catalogue.segments().await?;
-        let own = |name: &str| Column {
-            name: name.to_owned(),
-            ty: Type::Long,
-            merge: Merge::Overwrite,
-            optional: false,
-            role: Role::Data,
-        };
+        let own = |name: &str| Column::data(name, Type::Long, Merge::Overwrite);
         let own = [own("offset"), own(&schema.comparison), own(&schema.op)];
         let defaults = own.iter().map(|_| Value::Null);
         let defaults =

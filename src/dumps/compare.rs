@@ -13,7 +13,7 @@ use dissent_core::checker::comparison::{Basis, Comparer, ExpectedState, KeyRows,
 use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
-use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Type, Value};
 use dissent_core::history::stored_name::stored_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -138,7 +138,7 @@ pub fn compare(
 fn column(spec: &CompareSpec, name: &String) -> Column {
     let ty = spec.columns.types.get(name).copied().unwrap_or(Type::String);
     let merge = spec.merges.get(name).copied().unwrap_or(Merge::Overwrite);
-    Column { name: name.clone(), ty, merge, optional: false, role: Role::Data }
+    Column::data(name, ty, merge)
 }
 
 /// A merge function needs values of its own kind, which text is not.

@@ -13,7 +13,7 @@ use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::schema::rules::Rules;
-use dissent_core::history::schema::{Column, Provenance, Schema, Value};
+use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use dissent_store::names::path_name;
 use dissent_store::run_writer::{StoreError, create_folder};
@@ -176,14 +176,10 @@ fn check_names(spec: &CompareSpec) -> Result<(), DumpError> {
 
 fn schema(spec: &CompareSpec, columns: Vec<Column>) -> Schema {
     Schema {
-        table: String::new(),
         key: spec.columns.key.join(","),
         comparison: spec.version.clone().unwrap_or_default(),
-        op: String::new(),
-        columns,
-        provenance: Provenance::None,
-        guard_keys: 0,
         rules: Rules { may_be_absent: spec.may_be_absent.clone(), ..Rules::default() },
+        ..Schema::plain("", columns)
     }
 }
 

@@ -230,30 +230,14 @@ mod tests {
     use crate::codec;
     use dissent_core::history::event::{Event, Op, TimedEvent};
     use dissent_core::history::row::{Entry, Row};
-    use dissent_core::history::schema::rules::Rules;
-    use dissent_core::history::schema::{Merge, Provenance, Role, Type};
+    use dissent_core::history::schema::{Merge, Type};
 
     fn schema() -> Schema {
-        let column = |(name, ty): (&str, Type)| Column {
-            name: name.into(),
-            ty,
-            merge: Merge::Overwrite,
-            optional: false,
-            role: Role::Data,
-        };
+        let column = |(name, ty): (&str, Type)| Column::data(name, ty, Merge::Overwrite);
         let columns =
             [("x", Type::String), ("n", Type::Long), ("list", Type::LongList), ("texts", Type::StringList)];
-        let [table, key, comparison, op] = ["t", "k", "c", "o"].map(str::to_owned);
-        Schema {
-            table,
-            key,
-            comparison,
-            op,
-            columns: columns.map(column).into(),
-            provenance: Provenance::None,
-            guard_keys: 0,
-            rules: Rules::default(),
-        }
+        let [key, comparison, op] = ["k", "c", "o"].map(str::to_owned);
+        Schema { key, comparison, op, ..Schema::plain("t", columns.map(column).into()) }
     }
 
     fn text(line: &impl serde::Serialize) -> String {

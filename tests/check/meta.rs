@@ -1,6 +1,6 @@
 //! The `RunMeta` of a case, before its first line.
 
-use dissent_core::history::nemesis::{Ending, Nemesis};
+use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Provenance, Schema};
@@ -39,17 +39,7 @@ pub(crate) fn meta() -> RunMeta {
             keys,
             columns: Vec::new(),
         },
-        nemesis: Nemesis {
-            name: "case".to_owned(),
-            hunts: String::new(),
-            boundaries_after_first_step: None,
-            tail: Nanos(0),
-            ending: Ending::Uncommitted,
-            reload: false,
-            min_exposure: 0,
-            required: Vec::new(),
-            steps: Vec::new(),
-        },
+        nemesis: Nemesis { name: "case".to_owned(), hunts: String::new(), ..Nemesis::none() },
         steps: Vec::new(),
         schema: Schema {
             table: "case".to_owned(),

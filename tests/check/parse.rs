@@ -156,13 +156,8 @@ impl Case {
             ("count", Type::Long, Merge::Increment, Role::OpCount),
             ("sum", Type::Long, Merge::Increment, Role::OpSum),
         ];
-        schema.columns.extend(told.map(|(name, ty, merge, role)| Column {
-            name: name.to_owned(),
-            ty,
-            merge,
-            optional: false,
-            role,
-        }));
+        let column = |(name, ty, merge, role)| Column { role, ..Column::data(name, ty, merge) };
+        schema.columns.extend(told.map(column));
     }
 
     fn segment(&mut self, rest: &str) {
@@ -382,7 +377,7 @@ fn column(text: &str) -> Column {
         ("", _) => Type::Long,
         (ty, _) => choice(ty),
     };
-    Column { name: name.to_owned(), ty, merge, optional: false, role: Role::Data }
+    Column::data(name, ty, merge)
 }
 
 /// A segment is named after its sequence number: `s0`.

@@ -35,8 +35,7 @@ fn step(id: &str, transition: Transition, begin: Condition, until: Condition) ->
 }
 
 pub(crate) fn meta() -> RunMeta {
-    let column =
-        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
+    let column = |name: &str, ty, merge, role| Column { role, ..Column::data(name, ty, merge) };
     let schema = Schema {
         table: "acct".to_owned(),
         key: "id".to_owned(),

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dissent_core::history::schema::rules::{Retention, Rules};
-use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Type, Value};
 use dissent_core::history::time::Nanos;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -79,13 +79,7 @@ impl EtcdContents {
     /// The keys under a prefix; all keys if it is empty.
     pub(super) async fn open(file: &TargetFile, prefix: &str) -> Result<EtcdContents, TargetError> {
         let store = EtcdStore::reach(file).await?;
-        let column = |name: &str, ty| Column {
-            name: name.to_owned(),
-            ty,
-            merge: Merge::Overwrite,
-            optional: false,
-            role: Role::Data,
-        };
+        let column = |name: &str, ty| Column::data(name, ty, Merge::Overwrite);
         let numbers = ["version", "lease"];
         let columns = numbers.into_iter().map(|name| column(name, Type::Long));
         let table = ContentsTable {

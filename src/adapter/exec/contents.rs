@@ -10,7 +10,7 @@ use crate::adapter::state::positions::positions_of;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::schema::rules::{Retention, Rules};
-use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Type, Value};
 use dissent_core::history::time::Nanos;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -44,13 +44,7 @@ impl ExecContents {
                 })
                 .await?;
         }
-        let column = |name: &str, ty| Column {
-            name: name.to_owned(),
-            ty,
-            merge: Merge::Overwrite,
-            optional: false,
-            role: Role::Data,
-        };
+        let column = |name: &str, ty| Column::data(name, ty, Merge::Overwrite);
         let own = OWN.into_iter().map(|name| column(name, Type::Long));
         let others = types.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
         let others = others.map(|(name, ty)| column(name, ty.unwrap_or(Type::String)));

@@ -26,8 +26,7 @@ use crate::adapter::http::parse;
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
-use dissent_core::history::schema::rules::Rules;
-use dissent_core::history::schema::{Provenance, Schema, Value};
+use dissent_core::history::schema::{Schema, Value};
 use dissent_core::seed::number_of;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +62,7 @@ impl PinotContents {
         let document: SchemaDocument = parse(&url, &body)?;
         let rules = file.table_rules.clone().unwrap_or_else(|| rules::from_config(&config));
         let mut shape = shape(table, &document, &config, rules).map_err(refused)?;
-        let schema = bare_schema(table);
+        let schema = Schema::plain(table, Vec::new());
         cluster.take_roster(&schema).await?;
         let name = table::stream(&config)["stream.kafka.topic.name"].as_str();
         let topic = Kafka::of(file).zip(name);
@@ -229,20 +228,6 @@ pub(super) fn says_deleted(value: &Value) -> bool {
         Value::String(text) => text == "true" || text == "1",
         Value::Long(long) => *long > 0,
         _ => false,
-    }
-}
-
-/// A schema with nothing but its table's name, which reads need.
-fn bare_schema(table: &str) -> Schema {
-    Schema {
-        table: table.to_owned(),
-        key: String::new(),
-        comparison: String::new(),
-        op: String::new(),
-        columns: Vec::new(),
-        provenance: Provenance::None,
-        guard_keys: 0,
-        rules: Rules::default(),
     }
 }
 

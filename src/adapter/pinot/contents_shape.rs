@@ -6,7 +6,7 @@ use super::foreign_table::comparisons;
 use super::table::{SchemaDocument, stream};
 use crate::adapter::contents::ContentsTable;
 use dissent_core::history::schema::rules::Rules;
-use dissent_core::history::schema::{Column, Merge, Role, Value};
+use dissent_core::history::schema::{Column, Merge, Value};
 use serde_json::Value as Json;
 
 /// What a table does with a second event of a key.
@@ -88,8 +88,7 @@ pub(super) fn shape(
                 Merge::Overwrite
             }
         };
-        let (name, ty) = (field.name.clone(), cell.own());
-        columns.push(Column { name, ty, merge, optional: false, role: Role::Data });
+        columns.push(Column::data(&field.name, cell.own(), merge));
         cells.push((cell, default));
     }
     let key_cells: Option<Vec<(CellType, Value)>> = key_cells.into_iter().collect();

@@ -8,8 +8,7 @@ use crate::adapter::http::parse;
 use crate::target_error::TargetError;
 use dissent_core::generator::table::OP;
 use dissent_core::history::row::Entry;
-use dissent_core::history::schema::rules::Rules;
-use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 
@@ -35,23 +34,8 @@ pub(super) fn foreign_table(table: &str, document: &[u8], config: &Json) -> Opti
         return None;
     }
     let others = document.fields().filter(|field| !keys.contains(&field.name));
-    let columns = others.map(|field| Column {
-        name: field.name.clone(),
-        ty: Type::String,
-        merge: Merge::Overwrite,
-        optional: false,
-        role: Role::Data,
-    });
-    let schema = Schema {
-        table: table.to_owned(),
-        key: keys.join(KEY_SEPARATOR),
-        comparison: String::new(),
-        op: String::new(),
-        columns: columns.collect(),
-        provenance: Provenance::None,
-        guard_keys: 0,
-        rules: Rules::default(),
-    };
+    let columns = others.map(|field| Column::data(&field.name, Type::String, Merge::Overwrite));
+    let schema = Schema { key: keys.join(KEY_SEPARATOR), ..Schema::plain(table, columns.collect()) };
     Some((schema, ForeignTable { unmodelled: unmodelled(&keys, &comparisons, &config["REALTIME"]), keys }))
 }
 

@@ -132,7 +132,7 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dissent_core::history::schema::{Merge, Role};
+    use dissent_core::history::schema::Merge;
 
     macro_rules! recorded {
         ($name:literal) => {
@@ -179,13 +179,7 @@ mod tests {
 
     #[test]
     fn a_list_that_nothing_was_merged_into_is_empty() {
-        let column = |ty| Column {
-            name: "c".to_owned(),
-            ty,
-            merge: Merge::Overwrite,
-            optional: false,
-            role: Role::Data,
-        };
+        let column = |ty| Column::data("c", ty, Merge::Overwrite);
         let of = |ty, text: &str| {
             let shown: Json = serde_json::from_str(text).expect("JSON");
             cell("", &column(ty), &shown).ok()

@@ -2,7 +2,7 @@
 
 use super::wire::release;
 use crate::config::table::{Leaf, merge, text};
-use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type};
+use dissent_core::history::schema::{Column, Merge, Schema, Type};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -269,12 +269,10 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
             Some("MIN") => Merge::Min,
             _ => Merge::Overwrite,
         };
-        Some(Column { name, ty, merge, optional: false, role: Role::Data })
+        Some(Column::data(name, ty, merge))
     });
-    let columns = columns.collect();
-    let comparison = comparison.to_owned();
-    let (table, provenance) = (table.to_owned(), Provenance::None);
-    Some(Schema { table, key, comparison, op, columns, provenance, guard_keys: 0, rules })
+    let (columns, comparison) = (columns.collect(), comparison.to_owned());
+    Some(Schema { key, comparison, op, rules, ..Schema::plain(table, columns) })
 }
 
 #[cfg(test)]

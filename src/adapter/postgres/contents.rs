@@ -14,7 +14,7 @@ use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::schema::rules::{Retention, Rules};
-use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Type, Value};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -255,7 +255,7 @@ fn own_column(column: &CatalogueColumn) -> Column {
         ty if ty.starts_with("timestamp") => Type::Timestamp,
         _ => Type::String,
     };
-    Column { name: column.name.clone(), ty, merge: Merge::Overwrite, optional: false, role: Role::Data }
+    Column::data(&column.name, ty, Merge::Overwrite)
 }
 
 #[async_trait]

@@ -153,23 +153,14 @@ fn set_of(column: &Column, list: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dissent_core::history::schema::rules::Rules;
-    use dissent_core::history::schema::{Provenance, Role};
 
     fn schema(columns: &[(&str, Type, Merge)]) -> Schema {
-        let column = |(name, ty, merge): &(&str, Type, Merge)| {
-            let (name, ty, merge) = ((*name).to_owned(), *ty, *merge);
-            Column { name, ty, merge, optional: false, role: Role::Data }
-        };
+        let columns = columns.iter().map(|(name, ty, merge)| Column::data(*name, *ty, *merge)).collect();
         Schema {
-            table: "dissent_1".to_owned(),
             key: "pk".to_owned(),
             comparison: "version".to_owned(),
             op: "op".to_owned(),
-            columns: columns.iter().map(column).collect(),
-            provenance: Provenance::None,
-            guard_keys: 0,
-            rules: Rules::default(),
+            ..Schema::plain("dissent_1", columns)
         }
     }
 

@@ -11,8 +11,7 @@ use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::generator::table::{KEY, OP};
 use dissent_core::history::event::ProcessExit;
-use dissent_core::history::schema::rules::Rules;
-use dissent_core::history::schema::{Column, Provenance, Schema};
+use dissent_core::history::schema::{Column, Schema};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -202,14 +201,10 @@ impl SpecimenCluster {
     pub fn schema(&self) -> Option<Schema> {
         let TableRequest { table, columns } = self.overview().table?;
         Some(Schema {
-            table,
             key: KEY.to_owned(),
             comparison: "cmp".to_owned(),
             op: OP.to_owned(),
-            columns,
-            provenance: Provenance::None,
-            guard_keys: 0,
-            rules: Rules::default(),
+            ..Schema::plain(&table, columns)
         })
     }
 

@@ -20,15 +20,9 @@ pub const OP_SUM: &str = "op_sum";
 /// The table for a workload, without the optional columns that the target lacks.
 pub fn schema(workload: &Workload, left_out: &[String]) -> Schema {
     let kept = workload.columns.iter().filter(|spec| !left_out.contains(&spec.name));
-    let data = kept.map(|spec| Column {
-        name: spec.name.clone(),
-        ty: spec.ty,
-        merge: spec.merge,
-        optional: spec.optional,
-        role: Role::Data,
-    });
-    let trace =
-        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
+    let data =
+        kept.map(|spec| Column { optional: spec.optional, ..Column::data(&spec.name, spec.ty, spec.merge) });
+    let trace = |name: &str, ty, merge, role| Column { role, ..Column::data(name, ty, merge) };
     let traces = match workload.provenance {
         Provenance::Full => vec![trace(OPS, Type::LongList, Merge::Append, Role::Ops)],
         Provenance::Digest => vec![

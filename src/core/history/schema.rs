@@ -65,6 +65,11 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column of data that every target has.
+    pub fn data(name: impl Into<String>, ty: Type, merge: Merge) -> Column {
+        Column { name: name.into(), ty, merge, optional: false, role: Role::Data }
+    }
+
     /// A value of this column as a raw row shows it: the type's default if there is none.
     pub fn shown(&self, value: &Value) -> Value {
         if *value == Value::Null { self.ty.default_value() } else { value.clone() }
@@ -113,6 +118,20 @@ fn is_zero(keys: &u32) -> bool {
 }
 
 impl Schema {
+    /// A table of which nothing but its columns is known, not even its key. Its rows do not show ops.
+    pub fn plain(table: &str, columns: Vec<Column>) -> Schema {
+        Schema {
+            table: table.to_owned(),
+            key: String::new(),
+            comparison: String::new(),
+            op: String::new(),
+            columns,
+            provenance: Provenance::None,
+            guard_keys: 0,
+            rules: Rules::default(),
+        }
+    }
+
     /// The position of the column with this role; `None` if the schema has no such column.
     pub fn role(&self, role: Role) -> Option<usize> {
         self.columns.iter().position(|column| column.role == role)

@@ -26,7 +26,7 @@ use crate::exit::StopSignal;
 use chunk::{ChunkAuditor, ChunkRecord, Records};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{Activity, RunMeta};
-use dissent_core::history::schema::{Provenance, Schema};
+use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::names::path_name;
@@ -330,14 +330,10 @@ fn wanted(spec: &AuditSpec, chunks: &[Chunk]) -> BTreeSet<u32> {
 fn meta(spec: &AuditSpec, contents: &dyn Contents, replicas: &[String]) -> RunMeta {
     let table = contents.table();
     let schema = Schema {
-        table: table.name.clone(),
         key: table.key.join(","),
         comparison: table.version.map(|at| table.columns[at].name.clone()).unwrap_or_default(),
-        op: String::new(),
-        columns: table.columns.clone(),
-        provenance: Provenance::None,
-        guard_keys: 0,
         rules: table.rules.clone(),
+        ..Schema::plain(&table.name, table.columns.clone())
     };
     let target = format!("{} {}", spec.file.name, table.name);
     let mut meta = RunMeta::of_reading(Activity::Audit, &target, replicas, &schema);

@@ -3,7 +3,7 @@
 use super::trials::{Trial, TrialStep};
 use crate::adapter::state::StateStore;
 use dissent_core::history::schema::rules::{LogSource, Rules};
-use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use dissent_core::history::stored_name::stored_name;
 
 /// The first integer that a double cannot hold.
@@ -45,16 +45,10 @@ const COLUMNS: [(&str, Type, Merge); 20] = [
 /// The table that a store is proven on.
 pub(super) fn schema(store: &dyn StateStore, name: &str) -> Schema {
     let columns = COLUMNS.into_iter().filter(|(.., merge)| !store.lacks().contains(merge));
-    let columns = columns.map(|(name, ty, merge)| column(name, ty, merge)).collect();
+    let columns = columns.map(|(name, ty, merge)| Column::data(name, ty, merge)).collect();
     let rules = Rules { retains: store.retains(), log: LogSource::Sessions, ..Rules::default() };
     let (key, comparison, op) = ("row_key".to_owned(), "row_cmp".to_owned(), "row_op".to_owned());
-    let provenance = Provenance::None;
-    Schema { table: name.to_owned(), key, comparison, op, columns, provenance, guard_keys: 0, rules }
-}
-
-/// A column of the table.
-pub(super) fn column(name: &str, ty: Type, merge: Merge) -> Column {
-    Column { name: name.to_owned(), ty, merge, optional: false, role: Role::Data }
+    Schema { key, comparison, op, rules, ..Schema::plain(name, columns) }
 }
 
 fn trial(what: &str, key: &str, steps: &[&[(&str, Value)]], expected: &[(&str, Value)]) -> Trial {

@@ -1,10 +1,9 @@
 //! What a store must not accept.
 
-use super::cases::column;
 use super::trials::{Bench, rows, unacknowledged};
 use crate::adapter::state::StateStore;
 use dissent_core::history::event::OpOutcome;
-use dissent_core::history::schema::{Merge, Schema, Type, Value};
+use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 
 /// A replica that no store has.
 const NOBODY: &str = "dissent-no-such-replica";
@@ -27,7 +26,7 @@ pub(super) async fn prove(bench: &mut Bench<'_>) {
 /// A column that the table does not have.
 async fn bad_column(bench: &mut Bench<'_>) {
     let mut wider = bench.schema.clone();
-    wider.columns.push(column("no_such_column", Type::Long, Merge::Overwrite));
+    wider.columns.push(Column::data("no_such_column", Type::Long, Merge::Overwrite));
     let mut op = bench.op("bad column", Vec::new());
     op.cols.push(Value::Long(1));
     let outcome = bench.store.write(&wider, &op).await;
