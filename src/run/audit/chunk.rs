@@ -102,8 +102,7 @@ impl ChunkAuditor<'_> {
     pub(super) async fn audit(&self, chunk: &Chunk, referee: Option<&mut LogReferee>) -> ChunkRecord {
         let mut record = ChunkRecord::new(chunk.number);
         if let Err(error) = self.examine(chunk, referee, &mut record).await {
-            record.outcome = ChunkOutcome::Unread;
-            record.error = Some(error.to_string());
+            record.fail(&error);
         }
         record
     }
@@ -115,8 +114,7 @@ impl ChunkAuditor<'_> {
         record: &mut ChunkRecord,
     ) -> Result<(), TargetError> {
         let mut referee = referee.filter(|_| self.contents.is_current(chunk));
-        let holders = self.gate_run(self.contents.holders(chunk)).await?;
-        let look = ChunkLook { auditor: self, chunk, holders: &holders };
+        let look = self.look(chunk).await?;
         let suspects = look.suspects(referee.as_deref_mut(), record).await?;
         if !suspects.is_empty() {
             look.confirm(suspects, referee, record).await?;
@@ -124,56 +122,28 @@ impl ChunkAuditor<'_> {
         Ok(())
     }
 
-    /// Looks for keys that should have rows, and that no chunk showed.
-    pub(super) async fn audit_unseen(
-        &self,
-        chunks: &[Chunk],
-        referee: &mut LogReferee,
-        number: u32,
-    ) -> ChunkRecord {
-        let mut record = ChunkRecord::new(number);
-        let mut unseen = referee.unseen();
-        for chunk in chunks.iter().filter(|chunk| self.contents.is_current(chunk)) {
-            if unseen.is_empty() {
-                break;
-            }
-            // A key that is not of this chunk has no row in it, so only the last chunk can say that it has
-            // none.
-            let is_last = chunks.iter().rfind(|chunk| self.contents.is_current(chunk)) == Some(chunk);
-            let found = match self.contents.holders(chunk).await {
-                Ok(holders) => {
-                    let look = ChunkLook { auditor: self, chunk, holders: &holders };
-                    match is_last {
-                        true => look.confirm(unseen.clone(), Some(referee), &mut record).await,
-                        false => look.of_keys(&unseen).await.map(|rows| {
-                            let shown = rows.iter().filter(|(_, rows)| rows.iter().any(|of| !of.is_empty()));
-                            shown.for_each(|(key, _)| referee.saw(key));
-                        }),
-                    }
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = found {
-                record.outcome = ChunkOutcome::Unread;
-                record.error = Some(error.to_string());
-            }
-            unseen = referee.unseen();
-        }
-        record
+    pub(super) async fn look<'l>(&'l self, chunk: &'l Chunk) -> Result<ChunkLook<'l>, TargetError> {
+        let holders = self.within_limits(self.contents.holders(chunk), |_| 0).await?;
+        Ok(ChunkLook { auditor: self, chunk, holders })
     }
 
-    async fn gate_run<T>(&self, ask: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
+    /// Asks within the target's limits. `rows` is how many rows the replica read for an answer.
+    async fn within_limits<T>(
+        &self,
+        ask: impl Future<Output = Result<T, TargetError>>,
+        rows: impl Fn(&T) -> u64,
+    ) -> Result<T, TargetError> {
         let _turn = self.gate.acquire().await;
         self.queries.fetch_add(1, Ordering::Relaxed);
-        self.gate.run(ask, |_| 0).await
+        self.gate.run(ask, rows).await
     }
 }
 
 /// One chunk on the replicas that hold it.
-struct ChunkLook<'l> {
+pub(super) struct ChunkLook<'l> {
     auditor: &'l ChunkAuditor<'l>,
     chunk: &'l Chunk,
-    holders: &'l [String],
+    pub(super) holders: Vec<String>,
 }
 
 impl ChunkLook<'_> {
@@ -186,14 +156,14 @@ impl ChunkLook<'_> {
     ) -> Result<Vec<String>, TargetError> {
         let Some(whole) = self.digests(1).await? else {
             record.digests = false;
-            let aligned = self.aligned(Scope::All, self.holders).await?;
+            let aligned = self.aligned(Scope::All, &self.holders).await?;
             for (at, replica) in self.holders.iter().enumerate() {
                 let rows = aligned.values().map(|rows| rows[at].len() as u64).sum();
                 record.rows.insert(replica.clone(), rows);
             }
             return Ok(self.of_all(aligned, referee, record));
         };
-        let counts = whole.iter().map(|digests| digests.iter().map(|digest| digest.rows).sum::<u64>());
+        let counts = whole.iter().map(|digests| rows_of(digests));
         record.rows = self.holders.iter().cloned().zip(counts).collect();
         let is_equal = is_same(&whole, 0);
         if is_equal && referee.is_none() {
@@ -204,7 +174,7 @@ impl ChunkLook<'_> {
         let parts = if referee.is_some() { None } else { self.digests(buckets).await? };
         let Some(parts) = parts else {
             // Where all have the same digest, the rows of one are those of all.
-            let asked = if is_equal { &self.holders[..1] } else { self.holders };
+            let asked = if is_equal { &self.holders[..1] } else { &self.holders };
             let mut aligned = self.aligned(Scope::All, asked).await?;
             if is_equal {
                 aligned.values_mut().for_each(|rows| rows.resize(self.holders.len(), rows[0].clone()));
@@ -213,7 +183,7 @@ impl ChunkLook<'_> {
         };
         let mut suspects = Vec::new();
         for bucket in (0..buckets).filter(|bucket| !is_same(&parts, *bucket as usize)) {
-            let aligned = self.aligned(Scope::Bucket { bucket, of: buckets }, self.holders).await?;
+            let aligned = self.aligned(Scope::Bucket { bucket, of: buckets }, &self.holders).await?;
             record.keys += aligned.len() as u64;
             suspects.extend(self.suspicious(aligned, None).into_keys());
         }
@@ -282,9 +252,6 @@ impl ChunkLook<'_> {
             }
             record.behind.extend(behind);
             pending = moving;
-            if pending.is_empty() {
-                break;
-            }
         }
         if !pending.is_empty() {
             record.moving += pending.len() as u64;
@@ -294,15 +261,19 @@ impl ChunkLook<'_> {
     }
 
     /// Waits until every replica has consumed what is acknowledged now. Returns those that have not in time.
-    async fn wait_for_upstream(&self, record: &mut ChunkRecord) -> Result<BTreeSet<String>, TargetError> {
-        let end = self.auditor.gate_run(self.auditor.contents.upstream(self.chunk)).await?;
+    pub(super) async fn wait_for_upstream(
+        &self,
+        record: &mut ChunkRecord,
+    ) -> Result<BTreeSet<String>, TargetError> {
+        let end = self.auditor.within_limits(self.auditor.contents.upstream(self.chunk), |_| 0).await?;
         let until = Instant::now() + self.auditor.wait;
         let mut behind: BTreeSet<String> = self.holders.iter().cloned().collect();
         let mut has_no_position = end.is_none();
         let mut seen: BTreeMap<String, u64> = BTreeMap::new();
         while let Some(end) = end {
             for replica in behind.clone() {
-                match self.auditor.gate_run(self.auditor.contents.position(&replica, self.chunk)).await? {
+                let position = self.auditor.contents.position(&replica, self.chunk);
+                match self.auditor.within_limits(position, |_| 0).await? {
                     Some(position) if position < end => {
                         seen.insert(replica, position);
                     }
@@ -334,17 +305,17 @@ impl ChunkLook<'_> {
     async fn digests(&self, buckets: u32) -> Result<Option<Vec<Vec<BucketDigest>>>, TargetError> {
         let each = self.holders.iter().map(|replica| async move {
             let digests = self.auditor.contents.digests(replica, self.chunk, buckets);
-            self.auditor.gate_run(digests).await
+            self.auditor.within_limits(digests, |_| 0).await
         });
         let all = try_join_all(each).await?;
         Ok(all.into_iter().collect())
     }
 
     /// The rows of these keys. A key without any row is there too.
-    async fn of_keys(&self, keys: &[String]) -> Result<Aligned, TargetError> {
+    pub(super) async fn of_keys(&self, keys: &[String]) -> Result<Aligned, TargetError> {
         let mut all = Aligned::new();
         for some in keys.chunks(KEYS_AT_A_TIME) {
-            all.append(&mut self.aligned(Scope::Keys(some), self.holders).await?);
+            all.append(&mut self.aligned(Scope::Keys(some), &self.holders).await?);
         }
         for key in keys {
             all.entry(key.clone()).or_insert_with(|| vec![Vec::new(); self.holders.len()]);
@@ -356,7 +327,7 @@ impl ChunkLook<'_> {
     async fn aligned(&self, scope: Scope<'_>, asked: &[String]) -> Result<Aligned, TargetError> {
         let each = asked.iter().map(|replica| async move {
             let rows = self.auditor.contents.rows(replica, self.chunk, scope);
-            self.auditor.gate_run(rows).await
+            self.auditor.within_limits(rows, |_| 0).await
         });
         let mut aligned = Aligned::new();
         for (at, rows) in try_join_all(each).await?.into_iter().enumerate() {
@@ -370,7 +341,7 @@ impl ChunkLook<'_> {
     }
 
     /// The rows of a key by replica. One that does not hold the chunk was not asked.
-    fn key_rows(
+    pub(super) fn key_rows(
         &self,
         key: String,
         first: &[Vec<ContentsRow>],
@@ -392,7 +363,7 @@ impl ChunkLook<'_> {
 }
 
 impl ChunkRecord {
-    fn new(chunk: u32) -> ChunkRecord {
+    pub(super) fn new(chunk: u32) -> ChunkRecord {
         ChunkRecord {
             chunk,
             outcome: ChunkOutcome::Settled,
@@ -408,6 +379,17 @@ impl ChunkRecord {
             differing: Vec::new(),
         }
     }
+
+    /// Notes why the chunk could not be read.
+    pub(super) fn fail(&mut self, error: &TargetError) {
+        self.outcome = ChunkOutcome::Unread;
+        self.error = Some(error.to_string());
+    }
+}
+
+/// The rows that digests were computed of.
+fn rows_of(digests: &[BucketDigest]) -> u64 {
+    digests.iter().map(|digest| digest.rows).sum()
 }
 
 fn is_same(digests: &[Vec<BucketDigest>], bucket: usize) -> bool {

@@ -4,6 +4,7 @@
 //! log       folded, if asked for: what every replica should show             (referee.rs)
 //! plan      the table in chunks: the same keys on every replica              (record.rs)
 //! chunk     suspect, then confirm; one line on disk for each that is done    (chunk.rs, record.rs)
+//! unseen    keys that the log tells of, and that no chunk showed             (unseen.rs)
 //! verdict   from those lines alone, so that an audit can be resumed, cut
 //!           into parts and put together                                      (facts.rs)
 //! ```
@@ -13,6 +14,7 @@ mod facts;
 mod record;
 mod referee;
 mod sampler;
+mod unseen;
 
 use super::error::RunError;
 use super::folder_name::in_fresh_folder;

@@ -40,14 +40,11 @@ impl LogReferee {
             off: Vec::new(),
             seen: BTreeSet::new(),
         };
-        let mut events = Vec::new();
-        let read = contents.log(None, &mut |event| events.push(event)).await?;
-        let Some(read) = read else {
+        let Some(read) = contents.log(None, &mut |event| referee.take(event)).await? else {
             return Err(RunError::Audit(
                 "this system has no log that can be read: leave --log out".to_owned(),
             ));
         };
-        events.into_iter().for_each(|event| referee.take(event));
         (referee.next, referee.whole, referee.off) = (read.next, read.whole, read.off);
         for (at, column) in table.columns.iter().enumerate() {
             let is_off = referee.off.iter().any(|(name, _)| *name == column.name);
@@ -61,7 +58,7 @@ impl LogReferee {
         Ok(referee)
     }
 
-    /// Reads what was appended since.
+    /// Reads what was appended since. If that fails, it has taken none of it, and can be tried again.
     pub(super) async fn read_on(&mut self, contents: &dyn Contents) -> Result<(), TargetError> {
         let mut events = Vec::new();
         let read = contents.log(Some(&self.next), &mut |event| events.push(event)).await?;
@@ -118,6 +115,11 @@ impl LogReferee {
         }
     }
 
+    /// Whether a key should have a row.
+    pub(super) fn has_row(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(KeyFold::has_row)
+    }
+
     /// Notes that some replica shows a key.
     pub(super) fn saw(&mut self, key: &str) {
         self.seen.insert(key.to_owned());
@@ -125,8 +127,7 @@ impl LogReferee {
 
     /// The keys that should have a row, and that no replica showed.
     pub(super) fn unseen(&self) -> Vec<String> {
-        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), ExpectedState::Row(_));
-        let unseen = self.keys.iter().filter(|(key, fold)| !self.seen.contains(*key) && has_row(fold));
+        let unseen = self.keys.iter().filter(|(key, fold)| fold.has_row() && !self.seen.contains(*key));
         unseen.map(|(key, _)| key.clone()).collect()
     }
 }

@@ -32,6 +32,11 @@ impl KeyFold {
         }
     }
 
+    /// Whether the key has a row: it was written, and not deleted after that.
+    pub fn has_row(&self) -> bool {
+        self.cols.is_some()
+    }
+
     /// What the key should show. Some event was taken.
     pub fn expected(self) -> ExpectedState {
         match self.cols {
