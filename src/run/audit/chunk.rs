@@ -305,7 +305,7 @@ impl ChunkLook<'_> {
     async fn digests(&self, buckets: u32) -> Result<Option<Vec<Vec<BucketDigest>>>, TargetError> {
         let each = self.holders.iter().map(|replica| async move {
             let digests = self.auditor.contents.digests(replica, self.chunk, buckets);
-            self.auditor.within_limits(digests, |_| 0).await
+            self.auditor.within_limits(digests, |digests| digests.as_deref().map_or(0, rows_of)).await
         });
         let all = try_join_all(each).await?;
         Ok(all.into_iter().collect())
@@ -327,7 +327,7 @@ impl ChunkLook<'_> {
     async fn aligned(&self, scope: Scope<'_>, asked: &[String]) -> Result<Aligned, TargetError> {
         let each = asked.iter().map(|replica| async move {
             let rows = self.auditor.contents.rows(replica, self.chunk, scope);
-            self.auditor.within_limits(rows, |_| 0).await
+            self.auditor.within_limits(rows, |rows| rows.len() as u64).await
         });
         let mut aligned = Aligned::new();
         for (at, rows) in try_join_all(each).await?.into_iter().enumerate() {
@@ -394,4 +394,24 @@ fn rows_of(digests: &[BucketDigest]) -> u64 {
 
 fn is_same(digests: &[Vec<BucketDigest>], bucket: usize) -> bool {
     digests.windows(2).all(|pair| pair[0].get(bucket) == pair[1].get(bucket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::limits::Limits;
+    use crate::run::audit::two_partitions::TwoPartitions;
+
+    #[tokio::test]
+    async fn rows_count_towards_the_limit_of_rows_in_a_second() {
+        let limits = Limits { rows_per_second: Some(20), ..Limits::default() };
+        let contents = TwoPartitions::new(0, false, &limits);
+        let chunks = contents.chunks(1).await.expect("chunks");
+        let (auditor, begun) = (contents.auditor(), Instant::now());
+        for _ in 0..3 {
+            let record = auditor.audit(&chunks[0], None).await;
+            assert_eq!((record.outcome, record.keys), (ChunkOutcome::Settled, 1));
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(100), "a pause after each row but the last");
+    }
 }

@@ -14,6 +14,8 @@ mod facts;
 mod record;
 mod referee;
 mod sampler;
+#[cfg(test)]
+mod two_partitions;
 mod unseen;
 
 use super::error::RunError;
