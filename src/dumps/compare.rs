@@ -1,7 +1,7 @@
 //! Compares dumps: digests first, then the rows of the buckets that differ.
 
 use crate::cells::Typing;
-use crate::collect::{KeyPart, Part, Wanted, collect, each_in_parallel};
+use crate::collect::{Collected, KeyPart, Wanted, each_in_parallel};
 use crate::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
 use crate::error::DumpError;
 use crate::log::{EventFold, Folded, fold, is_set};
@@ -101,29 +101,32 @@ pub fn compare(
     let folded = folded.transpose()?;
     let comparison = Running { spec, found: &found, folded: folded.as_ref() };
     let buckets = comparison.differing_buckets();
-    let wanted = Wanted { reading: reading(), sources: &sources, folded: folded.as_ref(), buckets: &buckets };
+    let wanted = Wanted {
+        reading: reading(),
+        sources: &sources,
+        folded: folded.as_ref(),
+        buckets: &buckets,
+        key_rows: &|key, rows| comparison.key_rows(key, rows, &marks),
+    };
     let (rows, bytes) = comparison.size_of(&buckets);
     let parts = parts(rows, bytes, spec.memory);
     let mut comparer = Comparer::new(comparison.basis(columns, version, &buckets));
     let mut types: Vec<Option<Type>> = vec![None; names.len()];
-    if rows > 0 && comparison.has_referee() {
-        collect(&wanted, parts, spool, &mut |part: Part| {
-            part.into_iter()
-                .for_each(|(key, rows)| comparer.calibrate(&comparison.key_rows(&key, rows, &marks)));
-            Ok(())
-        })?;
-        comparer.end_calibration();
-    }
     if rows > 0 {
-        collect(&wanted, parts, spool, &mut |part: Part| {
-            for (key, rows) in part {
-                let rows = comparison.key_rows(&key, rows, &marks);
-                infer(&mut types, &rows);
-                if comparer.compare(&rows) {
-                    differing(comparer.columns(), &rows)?;
-                }
+        let collected = Collected::of(&wanted, parts, spool)?;
+        if comparison.has_referee() {
+            collected.each(&wanted, &mut |rows| {
+                comparer.calibrate(rows);
+                Ok(())
+            })?;
+            comparer.end_calibration();
+        }
+        collected.each(&wanted, &mut |rows| {
+            infer(&mut types, rows);
+            match comparer.compare(rows) {
+                true => differing(comparer.columns(), rows),
+                false => Ok(()),
             }
-            Ok(())
         })?;
     }
     let mut columns = comparer.columns().to_vec();

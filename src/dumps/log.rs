@@ -52,6 +52,7 @@ pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Re
         read_part(file, &mut |event: DumpRow| {
             let deletes = log.deleted.is_some_and(|at| is_set(&event.cols[at]));
             keys.entry(event.key).or_default().take(log.merged, log.version, &event.cols, deletes);
+            Ok(())
         })?;
         for (key, fold) in keys {
             let cols = match fold.expected() {
@@ -70,7 +71,10 @@ pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Re
 
 impl Folded {
     /// Passes all rows on.
-    pub(super) fn rows(&self, each: &mut dyn FnMut(FoldedRow)) -> Result<(), DumpError> {
+    pub(super) fn rows(
+        &self,
+        each: &mut dyn FnMut(FoldedRow) -> Result<(), DumpError>,
+    ) -> Result<(), DumpError> {
         self.files.iter().try_for_each(|file| read_part(file, each))
     }
 }

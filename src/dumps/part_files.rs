@@ -54,7 +54,7 @@ impl PartFiles {
 /// Passes the rows of a part on, in the order in which they were written.
 pub(super) fn read_part<T: serde::de::DeserializeOwned>(
     file: &Path,
-    each: &mut dyn FnMut(T),
+    each: &mut dyn FnMut(T) -> Result<(), DumpError>,
 ) -> Result<(), DumpError> {
     let opened = File::open(file).map_err(DumpError::io("open", file))?;
     let plain = zstd::Decoder::new(opened).map_err(DumpError::io("read", file))?;
@@ -65,6 +65,6 @@ pub(super) fn read_part<T: serde::de::DeserializeOwned>(
         if lines.read_until(b'\n', &mut line).map_err(DumpError::io("read", file))? == 0 {
             return Ok(());
         }
-        each(serde_json::from_slice(&line).map_err(|error| DumpError::io("read", file)(error.into()))?);
+        each(serde_json::from_slice(&line).map_err(|error| DumpError::io("read", file)(error.into()))?)?;
     }
 }
