@@ -1,6 +1,7 @@
 //! `dissent audit`: what the replicas of a cluster hold, read and compared.
 
-use super::output::{self, Verdicts};
+use super::contents::{print_error, print_verdict, write_privately};
+use super::output;
 use super::progress;
 use super::run::runtime;
 use super::target_argument::target_file;
@@ -11,7 +12,6 @@ use crate::exit::Exit;
 use crate::report::format::{bytes, count, span};
 use crate::run::audit::{AuditObserver, AuditSpec, Estimate, estimate, run_audit};
 use crate::run::error::RunError;
-use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use indicatif::ProgressBar;
@@ -19,8 +19,7 @@ use serde_json::json;
 
 /// Audits the table, and prints the verdict.
 pub(super) fn audit(args: &cli::AuditArgs) -> Exit {
-    // What is written holds data of others, or hashes of it.
-    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    write_privately();
     let file = match target_file(&args.target) {
         Ok(file) => file,
         Err(error) => return output::refusal(error),
@@ -60,22 +59,9 @@ pub(super) fn audit(args: &cli::AuditArgs) -> Exit {
         let mut bar = ChunkBar::new();
         let judged = run_audit(&spec, &*contents, &args.output.results, &mut bar).await;
         bar.end();
-        let judged = judged?;
-        let mut verdicts = Verdicts::new(args.output.format);
-        verdicts.judged(&judged);
-        if !args.show_values && !judged.verdict.findings.is_empty() {
-            output::status("keys and values are hashed: --show-values shows them");
-        }
-        verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
-        Ok::<Exit, RunError>(judged.exit)
+        Ok::<Exit, RunError>(print_verdict(&judged?, args.show_values, args.output.format))
     });
-    done.unwrap_or_else(|error| {
-        let exit = output::failure(&error, error.exit());
-        if let Some(reason) = error.reason() {
-            output::last_line(&format!("INCONCLUSIVE {reason}"));
-        }
-        exit
-    })
+    done.unwrap_or_else(|error| print_error(&error))
 }
 
 /// Prints an estimate.

@@ -1,6 +1,7 @@
 //! `dissent compare`: dumps that the user brings, one of each replica.
 
-use super::output::{self, Verdicts};
+use super::contents::{print_error, print_verdict, write_privately};
+use super::output;
 use super::progress;
 use crate::cli;
 use crate::config::known_issues;
@@ -9,7 +10,6 @@ use crate::dumps::digests::Columns;
 use crate::dumps::rows::{DumpFormat, Pace};
 use crate::exit::Exit;
 use crate::run::comparison::{ComparisonSpec, run_comparison};
-use dissent_core::checker::verdict::document::DocumentEnd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,8 +20,7 @@ const PASSES: u64 = 2;
 
 /// Compares the dumps, and prints the verdict.
 pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
-    // What is written holds data of others, or hashes of it.
-    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    write_privately();
     let known = match args.known.as_deref().map(known_issues::load).transpose() {
         Ok(known) => known,
         Err(error) => return output::refusal(error),
@@ -42,22 +41,8 @@ pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
     });
     drop(bar);
     match judged {
-        Ok(judged) => {
-            let mut verdicts = Verdicts::new(args.output.format);
-            verdicts.judged(&judged);
-            if !args.show_values && !judged.verdict.findings.is_empty() {
-                output::status("keys and values are hashed: --show-values shows them");
-            }
-            verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
-            judged.exit
-        }
-        Err(error) => {
-            let exit = output::failure(&error, error.exit());
-            if let Some(reason) = error.reason() {
-                output::last_line(&format!("INCONCLUSIVE {reason}"));
-            }
-            exit
-        }
+        Ok(judged) => print_verdict(&judged, args.show_values, args.output.format),
+        Err(error) => print_error(&error),
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod clean;
 mod compare;
+mod contents;
 mod demo;
 mod doctor;
 mod heal;
