@@ -6,6 +6,7 @@
 
 use super::gateway::{Gateway, base64};
 use super::store::EtcdStore;
+use super::wire::RANGE;
 use crate::adapter::contents::{
     BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, PositionSample, Scope,
 };
@@ -109,7 +110,7 @@ impl EtcdContents {
         let servers = self.store.servers();
         let Some((_, first)) = servers.first() else { return false };
         let newest = json!({"key": base64("\0"), "limit": "1"});
-        let Ok(newest) = self.gateway.call::<RawRange>(first, "/v3/kv/range", &newest).await else {
+        let Ok(newest) = self.gateway.call::<RawRange>(first, RANGE, &newest).await else {
             return false;
         };
         let mut hashes = Vec::new();
@@ -132,7 +133,7 @@ impl EtcdContents {
     async fn count(&self, member: &str, bounds: &Json) -> Result<u64, TargetError> {
         let request = json!({"key": bounds["from"], "range_end": bounds["to"], "count_only": true,
                              "serializable": true});
-        let counted: RawRange = self.gateway.call(member, "/v3/kv/range", &request).await?;
+        let counted: RawRange = self.gateway.call(member, RANGE, &request).await?;
         Ok(number(&counted.count))
     }
 
@@ -151,7 +152,7 @@ impl EtcdContents {
             if let Some(revision) = &revision {
                 request["revision"] = json!(revision);
             }
-            let page: RawRange = self.gateway.call(member, "/v3/kv/range", &request).await?;
+            let page: RawRange = self.gateway.call(member, RANGE, &request).await?;
             let bytes = page.kvs.iter().map(|cell| cell.key.len() + cell.value.len()).sum::<usize>();
             self.received.fetch_add(bytes as u64, Ordering::Relaxed);
             revision.get_or_insert(page.header.revision);
@@ -166,13 +167,6 @@ impl EtcdContents {
                 None => return Ok(all),
             }
         }
-    }
-
-    fn member(&self, replica: &str) -> Result<String, TargetError> {
-        let found = self.store.servers().into_iter().find(|(name, _)| name == replica);
-        let cause = || "the cluster has no such member that votes".to_owned();
-        let refused = || TargetError::Refused { at: replica.to_owned(), cause: cause() };
-        found.map(|(_, url)| url).ok_or_else(refused)
     }
 }
 
@@ -265,7 +259,7 @@ impl Contents for EtcdContents {
         if !self.is_alike || buckets > 1 {
             return Ok(None);
         }
-        let rows = self.count(&self.member(replica)?, &chunk.bounds).await?;
+        let rows = self.count(self.store.url(replica)?, &chunk.bounds).await?;
         Ok(Some(vec![BucketDigest { rows, sum: "equal".to_owned() }]))
     }
 
@@ -275,15 +269,15 @@ impl Contents for EtcdContents {
         chunk: &Chunk,
         scope: Scope<'_>,
     ) -> Result<Vec<ContentsRow>, TargetError> {
-        let member = self.member(replica)?;
+        let member = self.store.url(replica)?;
         let Scope::Keys(keys) = scope else {
-            let cells = self.range(&member, &chunk.bounds["from"], &chunk.bounds["to"], true).await?;
+            let cells = self.range(member, &chunk.bounds["from"], &chunk.bounds["to"], true).await?;
             return Ok(cells.iter().map(row).collect());
         };
         let mut rows = Vec::new();
         for key in keys {
             let request = json!({"key": encoded(key), "serializable": true});
-            let found: RawRange = self.gateway.call(&member, "/v3/kv/range", &request).await?;
+            let found: RawRange = self.gateway.call(member, RANGE, &request).await?;
             rows.extend(found.kvs.iter().map(row));
         }
         Ok(rows)

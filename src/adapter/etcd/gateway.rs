@@ -1,7 +1,7 @@
 //! etcd's HTTP gateway: JSON over POST, the token of the user, and what a failed call means for a write.
 //! <https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/>
 
-use super::wire::{Cell, Range, Watched};
+use super::wire::{Cell, RANGE, Range, Watched};
 use crate::adapter::http::{HttpClient, body, parse, send, unreachable};
 use crate::config::access::{Access, Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
@@ -164,7 +164,7 @@ impl Gateway {
         if let (Some(request), Json::Object(more)) = (request.as_object_mut(), more) {
             request.extend(more);
         }
-        Ok(self.call(member, "/v3/kv/range", &request).await?)
+        Ok(self.call(member, RANGE, &request).await?)
     }
 
     /// Reads all cells with a prefix that a member has now, in the order of their keys, all as of one

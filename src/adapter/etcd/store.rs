@@ -2,7 +2,7 @@
 
 use super::cells::{self, RowCells, TableCells};
 use super::gateway::{Failure, Gateway, after, base64, no_members};
-use super::wire::{Cell, MemberList, MemberStatus, Range};
+use super::wire::{Cell, MemberList, MemberStatus, RANGE, Range};
 use crate::adapter::capabilities::{Leftover, RowSink};
 use crate::adapter::state::{ReplicaState, StateRow, StateStore};
 use crate::config::target::TargetFile;
@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-const RANGE: &str = "/v3/kv/range";
 const STATUS: &str = "/v3/maintenance/status";
 const TXN: &str = "/v3/kv/txn";
 
@@ -82,7 +81,8 @@ impl EtcdStore {
         self.members.clone().into_iter().collect()
     }
 
-    fn url(&self, replica: &str) -> Result<&str, TargetError> {
+    /// The client URL of a member.
+    pub(super) fn url(&self, replica: &str) -> Result<&str, TargetError> {
         let cause = || "the cluster has no such member that votes".to_owned();
         let url = self.members.get(replica).map(String::as_str);
         url.ok_or_else(|| TargetError::Refused { at: replica.to_owned(), cause: cause() })

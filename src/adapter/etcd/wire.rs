@@ -44,7 +44,10 @@ pub(super) struct Cell {
     pub(super) version: u64,
 }
 
-/// `/v3/kv/range`. The count is that of the whole range, whatever the limit.
+/// Reads keys.
+pub(super) const RANGE: &str = "/v3/kv/range";
+
+/// The answer of [`RANGE`]. The count is that of the whole range, whatever the limit.
 #[derive(Deserialize)]
 pub(super) struct Range {
     pub(super) header: Header,

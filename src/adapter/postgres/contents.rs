@@ -5,7 +5,7 @@
 
 use super::roster::{PRIMARY, Roster};
 use super::server::PostgresServer;
-use super::sql::{literal, quoted};
+use super::sql::{STARTED, literal, quoted};
 use super::subscription::position_of_slot;
 use crate::adapter::contents::{
     BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, KEY_SEPARATOR, PositionSample, Scope,
@@ -123,10 +123,10 @@ impl PostgresContents {
         })
     }
 
-    /// The columns of the key, for comparisons of rows.
-    fn key_row(&self) -> String {
+    /// The columns of the key, in its order.
+    fn key_names(&self) -> String {
         let names: Vec<String> = self.table.key.iter().map(|name| quoted(name)).collect();
-        format!("({})", names.join(", "))
+        names.join(", ")
     }
 
     /// A key as a row of constants.
@@ -147,7 +147,7 @@ impl PostgresContents {
     fn within(&self, chunk: &Chunk) -> String {
         let bound = |name: &str, sign: &str| {
             let key = chunk.bounds[name].as_str()?;
-            Some(format!("{} {sign} {}", self.key_row(), self.constants(key)))
+            Some(format!("({}) {sign} {}", self.key_names(), self.constants(key)))
         };
         let bounds: Vec<String> = [bound("after", ">"), bound("to", "<=")].into_iter().flatten().collect();
         if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
@@ -288,7 +288,7 @@ impl Contents for PostgresContents {
                 self.key_text(),
                 self.name,
                 self.within(&last),
-                self.key_row().trim_matches(['(', ')']),
+                self.key_names(),
                 rows.saturating_sub(1),
             );
             let Some(row) = self.ask(&self.roster.primary, &question).await?.into_iter().next() else {
@@ -342,7 +342,7 @@ impl Contents for PostgresContents {
             Scope::Keys([]) => return Ok(Vec::new()),
             Scope::Keys(keys) => {
                 let keys: Vec<String> = keys.iter().map(|key| self.constants(key)).collect();
-                format!("{} in ({})", self.key_row(), keys.join(", "))
+                format!("({}) in ({})", self.key_names(), keys.join(", "))
             }
         };
         let columns = self.table.columns.iter().map(|column| format!("{}::text", quoted(&column.name)));
@@ -377,8 +377,7 @@ impl Contents for PostgresContents {
             let Some(u1) = self.upstream(&all).await? else { continue };
             let Some(f) = self.position(&server.name, &all).await? else { continue };
             let u2 = self.upstream(&all).await?.unwrap_or(u1);
-            let started = "select (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint";
-            let incarnation = server.ask_value::<i64>(started).await?.cast_unsigned();
+            let incarnation = server.ask_value::<i64>(&format!("select {STARTED}")).await?.cast_unsigned();
             let status = match self.origins.get(&server.name) {
                 Some(Origin::Standby) => "standby",
                 _ => "subscriber",

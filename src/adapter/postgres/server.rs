@@ -54,6 +54,11 @@ pub(super) fn parse(key: &str, url: &str) -> Result<Config, InvalidValue> {
     Ok(config)
 }
 
+/// The server gives up before the client does, so that its answer says what became of a statement.
+fn statement_timeout(timeout: Duration) -> String {
+    format!("-c statement_timeout={}", (timeout.as_millis() * 9 / 10).max(1))
+}
+
 impl PostgresServer {
     /// The server at a URL. Nothing is sent yet.
     pub(super) fn new(
@@ -70,20 +75,17 @@ impl PostgresServer {
             Login::Token(_) => return Err(unusable("PostgreSQL takes no token but a password".to_owned())),
         };
         let timeout = Duration::from_nanos(limits.query_timeout.0);
-        // The server gives up first, so that its answer says what became of a statement.
-        let on_server = (timeout.as_millis() * 9 / 10).max(1);
-        config.options(format!("-c statement_timeout={on_server} -c synchronous_commit=on"));
+        config.options(format!("{} -c synchronous_commit=on", statement_timeout(timeout)));
         Ok(PostgresServer { name: name.to_owned(), config, timeout, idle: Mutex::default() })
     }
 
     /// The same server, where every transaction is read-only and values look alike in all sessions. Rows
     /// that a policy hides from the user are an error there, not missing.
     pub(super) fn reading(mut self) -> PostgresServer {
-        let on_server = (self.timeout.as_millis() * 9 / 10).max(1);
         self.config.options(format!(
-            "-c statement_timeout={on_server} -c default_transaction_read_only=on -c row_security=off \
-             -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c bytea_output=hex \
-             -c extra_float_digits=1"
+            "{} -c default_transaction_read_only=on -c row_security=off -c timezone=UTC -c datestyle=ISO \
+             -c intervalstyle=iso_8601 -c bytea_output=hex -c extra_float_digits=1",
+            statement_timeout(self.timeout)
         ));
         self
     }

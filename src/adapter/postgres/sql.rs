@@ -2,6 +2,9 @@
 
 use dissent_core::history::schema::{Column, Merge, Schema, Type};
 
+/// When the process of a server began, in milliseconds.
+pub(super) const STARTED: &str = "(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint";
+
 /// A name in a statement.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

@@ -2,7 +2,7 @@
 
 use super::roster::Roster;
 use super::server::PostgresServer;
-use super::sql::{self, literal};
+use super::sql::{self, STARTED, literal};
 use super::{outcome, subscription, value};
 use crate::adapter::capabilities::{Leftover, RowSink};
 use crate::adapter::state::cluster::TABLE_PREFIX;
@@ -30,9 +30,6 @@ pub(super) const PINNED: &str = "_pinned";
 
 /// The size of a page of the log (`wal_block_size`).
 const PAGE: u64 = 8_192;
-
-/// When the process of a server began, in milliseconds.
-const STARTED: &str = "(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint";
 
 /// How a server gets its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
