@@ -5,7 +5,6 @@ use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::generator::table::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
-use dissent_core::history::schema::{Merge, Type};
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};
 use std::collections::BTreeSet;
@@ -114,7 +113,7 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
         &format!("{percent} percent"),
         "write 1 to 100: a column that is never written cannot show anything",
     )?;
-    let fitting = types_of(column.merge);
+    let fitting = column.merge.types();
     if fitting.contains(&column.ty) {
         return Ok(());
     }
@@ -124,14 +123,4 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
         format!("`{}` does not merge a {}", stored_name(&column.merge), stored_name(&column.ty)),
         format!("it merges: {names}"),
     ))
-}
-
-/// The types that a merge function supports.
-fn types_of(merge: Merge) -> &'static [Type] {
-    match merge {
-        Merge::Overwrite | Merge::Ignore => &Type::ALL,
-        Merge::Increment => &[Type::Long],
-        Merge::Max | Merge::Min => &[Type::Long, Type::Double],
-        Merge::Append | Merge::Union => &[Type::LongList, Type::StringList],
-    }
 }

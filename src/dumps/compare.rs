@@ -153,7 +153,7 @@ fn check_merges(spec: &CompareSpec, names: &[String], typing: Typing) -> Result<
                 "--merge {name}: no such column is compared: there are {names}"
             )));
         }
-        let takes_text = matches!(merge, Merge::Overwrite | Merge::Ignore);
+        let takes_text = merge.types().contains(&Type::String);
         if !takes_text && typing == Typing::Text && !spec.columns.types.contains_key(name) {
             let merge = stored_name(merge);
             let problem = format!(

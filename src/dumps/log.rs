@@ -7,6 +7,7 @@ use crate::reading::{DumpRow, Reading};
 use crate::source::DumpSource;
 use dissent_core::checker::comparison::{ExpectedState, KeyFold};
 use dissent_core::history::schema::{Column, Value};
+use dissent_core::history::stored_name::stored_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,12 +39,32 @@ pub(super) struct Folded {
     pub(super) buckets: Buckets,
 }
 
+impl EventFold<'_> {
+    /// A value that a column's merge function does not merge would make what is expected wrong.
+    fn check(&self, source: &DumpSource, event: &DumpRow) -> Result<(), DumpError> {
+        let mut columns = self.merged.iter().zip(&event.cols);
+        let Some((column, _)) = columns.find(|(column, value)| !column.merge.takes(value)) else {
+            return Ok(());
+        };
+        let (name, given, merge) = (&column.name, &source.given, stored_name(&column.merge));
+        let types: Vec<String> = column.merge.types().iter().map(stored_name).collect();
+        Err(DumpError::Usage(format!(
+            "--merge {name}={merge} merges {}, and {given} has a value of another type: leave the column out \
+             with --ignore {name}",
+            types.join(" or "),
+        )))
+    }
+}
+
 /// Folds a log.
 pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Result<Folded, DumpError> {
     // Compressed text has about a tenth of its size, and its number of rows is not known yet.
     let parts = parts(source.bytes() / 20, source.bytes() * 10, log.memory);
     let mut out = PartFiles::create(&spool.join("events"), parts)?;
-    log.reading.rows(source, &|_| true, &mut |event| out.push(part_of(&event.key, parts), &event))?;
+    log.reading.rows(source, &|_| true, &mut |event| {
+        log.check(source, &event)?;
+        out.push(part_of(&event.key, parts), &event)
+    })?;
     let events = out.finish()?;
     let mut out = PartFiles::create(&spool.join("expected"), parts)?;
     let (mut rows, mut bytes, mut buckets) = (0, 0, Buckets::default());

@@ -78,6 +78,14 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         ("a.csv b.csv --key k --model none.csv", "cannot open none.csv"),
         ("a.csv b.csv --key k --log a.csv --merge y=max", "--merge y: no such column is compared"),
         ("a.csv b.csv --key k --log a.csv --merge x=increment", "add --type x=TYPE"),
+        (
+            "good.jsonl --key k --log good.jsonl --merge x=increment",
+            "--merge x=increment merges long, and good.jsonl has a value of another type",
+        ),
+        (
+            "a.csv --key k --log a.csv --type x=double --merge x=increment",
+            "--merge x=increment merges long, and a.csv has a value of another type",
+        ),
     ] {
         let output = compare(folder.path(), &words.split(' ').collect::<Vec<_>>());
         let line = text(&output.stderr);

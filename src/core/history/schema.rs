@@ -31,6 +31,23 @@ pub enum Merge {
     Min,
 }
 
+impl Merge {
+    /// The types of columns that it merges.
+    pub fn types(self) -> &'static [Type] {
+        match self {
+            Merge::Overwrite | Merge::Ignore => &Type::ALL,
+            Merge::Increment => &[Type::Long],
+            Merge::Max | Merge::Min => &[Type::Long, Type::Double],
+            Merge::Append | Merge::Union => &[Type::LongList, Type::StringList],
+        }
+    }
+
+    /// Whether it merges such a value.
+    pub fn takes(self, value: &Value) -> bool {
+        self.types().iter().any(|ty| value.fits(*ty))
+    }
+}
+
 /// What a column is for, apart from its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

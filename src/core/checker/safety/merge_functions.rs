@@ -3,6 +3,7 @@
 use crate::checker::tables::log_index::Effect;
 use crate::history::row::Entry;
 use crate::history::schema::{Column, Merge, Value};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// Merges an entry into the state of its key. Returns the columns of the row that the log folds to there;
@@ -46,10 +47,8 @@ pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
     match (column.merge, state, event) {
         (Merge::Ignore, _, _) => {}
         (Merge::Increment, Value::Long(sum), Value::Long(more)) => *sum = sum.wrapping_add(*more),
-        (Merge::Max, Value::Long(most), Value::Long(other)) => *most = (*most).max(*other),
-        (Merge::Min, Value::Long(least), Value::Long(other)) => *least = (*least).min(*other),
-        (Merge::Max, Value::Double(most), Value::Double(other)) => *most = (*most).max(*other),
-        (Merge::Min, Value::Double(least), Value::Double(other)) => *least = (*least).min(*other),
+        (Merge::Max, most, other) => replace_if(Ordering::Less, most, other),
+        (Merge::Min, least, other) => replace_if(Ordering::Greater, least, other),
         (Merge::Append, state, event) => extend(state, event),
         (Merge::Union, state, event) => {
             extend(state, event);
@@ -100,6 +99,27 @@ pub(crate) fn merged(columns: &[Column], row: &[Value], event: &[Value]) -> Vec<
         merge_into(column, value, event);
     }
     state
+}
+
+/// Takes the event's number if the state's compares like this with it.
+fn replace_if(wanted: Ordering, state: &mut Value, event: &Value) {
+    let order = match (&*state, event) {
+        (Value::Long(state), Value::Long(event)) => state.cmp(event),
+        (state, event) => number(state).total_cmp(&number(event)),
+    };
+    if order == wanted {
+        *state = event.clone();
+    }
+}
+
+/// A number as a double. The texts of doubles that have no number, such as `Infinity`, are read.
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::Long(long) => *long as f64,
+        Value::Double(double) => double.get(),
+        Value::String(text) => text.parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    }
 }
 
 fn extend(state: &mut Value, event: &Value) {
