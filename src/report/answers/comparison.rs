@@ -2,9 +2,9 @@
 //! is no run, so nothing is said of times, offsets and causes; what could not be said is said.
 
 use super::answer::{Answer, DOUBTS_NAMED, certainty, doubt_line, steps};
-use super::divergence::{KEYS_LISTED, pattern_words, right, what_words};
+use super::divergence::{KEYS_LISTED, pattern_words, right, verb, what_words};
 use super::known_issues::novelty;
-use crate::report::format::{bytes, capitalised, count, counted, joined, listed, modelled};
+use crate::report::format::{bytes, capitalised, count, counted, joined, len, listed, modelled};
 use dissent_core::checker::verdict::{
     AuditExtent, ChunkCount, Comparison, Divergence, DoubtKind, Finding, Pattern, Settled, Side, Unsaid,
     Verdict,
@@ -124,12 +124,7 @@ fn extent(audit: &AuditExtent) -> String {
 
 fn real(d: &Divergence, verdict: &Verdict) -> Answer {
     let rows = counted(verdict.compared.rows, "row");
-    let verb = match (modelled(d), d.roots) {
-        (true, 1) => "is wrong",
-        (true, _) => "are wrong",
-        (false, 1) => "differs",
-        (false, _) => "differ",
-    };
+    let verb = verb(d, d.roots);
     let short = match d.may_be_lag {
         true => format!("not known: {} of {rows} {verb}, and nothing rules out lag", count(d.roots)),
         false => format!("yes: {} of {rows} {verb}", count(d.roots)),
@@ -142,12 +137,7 @@ fn real(d: &Divergence, verdict: &Verdict) -> Answer {
 }
 
 fn replica(d: &Divergence, c: &Comparison) -> Answer {
-    let verb = match (modelled(d), d.last.wrong.len()) {
-        (true, 1) => "is wrong",
-        (true, _) => "are wrong",
-        (false, 1) => "differs",
-        (false, _) => "differ",
-    };
+    let verb = verb(d, len(&d.last.wrong));
     let short = format!("{} {verb}: {}", joined(&d.last.wrong), what_words(d));
     let primary = c.audit.as_ref().and_then(|audit| audit.authority.as_ref());
     let is_primary = primary

@@ -10,7 +10,7 @@ use super::answer::calibration;
 use super::answer::{Answer, certainty, scope, steps};
 use super::known_issues::novelty;
 use super::{explanation, spread};
-use crate::report::format::{Clock, capitalised, count, counted, joined, listed, modelled, spaced};
+use crate::report::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, spaced};
 use dissent_core::checker::verdict::{
     Anomaly, CaptureState, Course, Divergence, Explanation, Finding, LogPoint, MissingState, Pattern,
     RootCause, RowEvidence, ShownCause, ShownRow, Side, Verdict,
@@ -42,14 +42,14 @@ pub(in crate::report) fn headline(d: &Divergence) -> String {
             format!(
                 "{}: {wrong} {} on {keys}; the other {} replicas agree",
                 kind(pattern),
-                is(d),
+                verb(d, len(&d.last.wrong)),
                 right.len()
             )
         }
         (_, pattern, side) => format!(
             "{}: {wrong} {} on {keys}; {}",
             kind(pattern),
-            is(d),
+            verb(d, len(&d.last.wrong)),
             match side {
                 Side::All => "no replica is right".to_owned(),
                 _ => pattern_words(&d.last),
@@ -105,12 +105,7 @@ fn real(d: &Divergence, verdict: &Verdict) -> Answer {
         false => ("compared row", verdict.compared.rows),
     };
     let found = d.roots + d.inherited + d.copied;
-    let verb = match (modelled(d), found) {
-        (true, 1) => "is wrong",
-        (true, _) => "are wrong",
-        (false, 1) => "differs",
-        (false, _) => "differ",
-    };
+    let verb = verb(d, found);
     let short = format!("yes: {} of {} {verb} {}", count(found), counted(compared, noun), scope(verdict));
     let oracle = match modelled(d) {
         true => "The replicas were compared with each other and with the rows computed from the log.",
@@ -133,7 +128,7 @@ fn positions(state: &CaptureState) -> Option<String> {
 }
 
 fn replica(d: &Divergence) -> Answer {
-    let verb = if d.course == Course::Healed { was(d) } else { is(d) };
+    let verb = if d.course == Course::Healed { was(d) } else { verb(d, len(&d.last.wrong)) };
     let origin = match modelled(d) && d.replicas != d.last.wrong {
         true => format!("; it began on {}", joined(&d.replicas)),
         false => String::new(),
@@ -411,8 +406,9 @@ fn were(n: u64, noun: &str) -> String {
     format!("{} {}", counted(n, noun), if n == 1 { "was" } else { "were" })
 }
 
-fn is(d: &Divergence) -> &'static str {
-    match (modelled(d), d.last.wrong.len()) {
+/// What so many rows or replicas are.
+pub(super) fn verb(d: &Divergence, n: u64) -> &'static str {
+    match (modelled(d), n) {
         (true, 1) => "is wrong",
         (true, _) => "are wrong",
         (false, 1) => "differs",
