@@ -1,8 +1,9 @@
 //! Any table with a primary key, on every server, by SQL that only reads.
 //!
-//! Digests are computed by the servers: the sum of a hash of each row's text. The text depends on settings
-//! of the session, which are the same everywhere, and so does what is shown.
+//! Digests are computed by the servers: the sum of a hash of each row. What is shown and hashed depends on
+//! settings of the session, which are the same everywhere.
 
+use super::digest::ServerHash;
 use super::roster::{PRIMARY, Roster};
 use super::server::PostgresServer;
 use super::sql::{STARTED, literal, quoted};
@@ -45,8 +46,9 @@ pub(super) struct PostgresContents {
     name: String,
     /// The types of the columns of its key.
     key_types: Vec<String>,
-    /// Whether all servers hash text alike.
-    same_hash: bool,
+    hash: ServerHash,
+    /// The hash of a row, as SQL.
+    row_hash: String,
     received: AtomicU64,
 }
 
@@ -109,7 +111,10 @@ impl PostgresContents {
             key: key.clone(),
         };
         let key_types = key_types.map(|column| column.ty.clone()).collect();
-        let same_hash = versions.windows(2).all(|pair| major(&pair[0]) == major(&pair[1]));
+        let hash = ServerHash::common(&versions);
+        let compared = key.iter().chain(table.columns.iter().map(|column| &column.name));
+        let compared = compared.filter_map(|name| columns.iter().find(|column| column.name == *name));
+        let row_hash = hash.row(compared.map(|column| (column.name.as_str(), column.ty.as_str())));
         let version = versions.swap_remove(0);
         Ok(PostgresContents {
             roster,
@@ -118,7 +123,8 @@ impl PostgresContents {
             table,
             name,
             key_types,
-            same_hash,
+            hash,
+            row_hash,
             received: AtomicU64::new(0),
         })
     }
@@ -153,17 +159,8 @@ impl PostgresContents {
         if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
     }
 
-    /// A hash of a text as a bigint.
-    fn hash(&self, text: &str, seed: u32) -> String {
-        match self.same_hash {
-            true => format!("hashtextextended({text}, {seed})"),
-            // Versions need not hash alike.
-            false => format!("('x' || left(md5({seed} || {text}), 16))::bit(64)::bigint"),
-        }
-    }
-
     fn bucket(&self, of: u32) -> String {
-        format!("(({} % {of}) + {of}) % {of}", self.hash(&self.key_text(), 7))
+        format!("(({} % {of}) + {of}) % {of}", self.hash.text(&self.key_text(), 7))
     }
 
     async fn ask(&self, server: &PostgresServer, sql: &str) -> Result<Vec<Row>, TargetError> {
@@ -191,10 +188,6 @@ fn shown(ty: Type, text: String) -> Value {
         Type::Boolean => Value::Boolean(text == "true"),
         _ => Value::String(text),
     }
-}
-
-fn major(version: &str) -> &str {
-    version.split('.').next().unwrap_or(version)
 }
 
 /// The columns of a table, in order.
@@ -308,12 +301,10 @@ impl Contents for PostgresContents {
         buckets: u32,
     ) -> Result<Option<Vec<BucketDigest>>, TargetError> {
         let server = self.roster.named(replica)?;
-        let names = self.table.key.iter().chain(self.table.columns.iter().map(|column| &column.name));
-        let names: Vec<String> = names.map(|name| quoted(name)).collect();
-        let hash = self.hash(&format!("row({})::text", names.join(", ")), 0);
         let bucket = if buckets == 1 { "0".to_owned() } else { self.bucket(buckets) };
         let question = format!(
-            "select ({bucket})::bigint, count(*), coalesce(sum({hash}), 0)::text from {} where {} group by 1",
+            "select ({bucket})::bigint, count(*), coalesce(sum({}), 0)::text from {} where {} group by 1",
+            self.row_hash,
             self.name,
             self.within(chunk),
         );

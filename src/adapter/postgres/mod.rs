@@ -21,6 +21,7 @@
 //! ```
 
 mod contents;
+mod digest;
 mod faults;
 mod outcome;
 mod roster;
