@@ -2,7 +2,7 @@
 //! is no run, so nothing is said of times, offsets and causes; what could not be said is said.
 
 use super::answer::{Answer, DOUBTS_NAMED, certainty, doubt_line, steps};
-use super::divergence::{KEYS_LISTED, pattern_words, right, verb, what_words};
+use super::divergence::{KEYS_LISTED, no_side, pattern_words, right, verb, what_words};
 use super::known_issues::novelty;
 use crate::report::format::{bytes, capitalised, count, counted, joined, len, listed, modelled};
 use dissent_core::checker::verdict::{
@@ -136,18 +136,21 @@ fn real(d: &Divergence, verdict: &Verdict) -> Answer {
     Answer::new("Is it real?", "is it real", short).because(vec![oracle.to_owned()])
 }
 
+/// The replica that takes the writes, if it is one of those that differ.
+fn differing_primary<'a>(d: &Divergence, c: &'a Comparison) -> Option<&'a String> {
+    let primary = c.audit.as_ref()?.authority.as_ref()?;
+    d.last.wrong.contains(primary).then_some(primary)
+}
+
 fn replica(d: &Divergence, c: &Comparison) -> Answer {
     let verb = verb(d, len(&d.last.wrong));
-    let short = format!("{} {verb}: {}", joined(&d.last.wrong), what_words(d));
-    let primary = c.audit.as_ref().and_then(|audit| audit.authority.as_ref());
-    let is_primary = primary
-        .filter(|primary| d.last.wrong.contains(primary) && d.last.wrong.len() < d.last.comparable.len());
-    let primary = is_primary.map(|primary| {
-        format!("{primary} takes the writes: what the others have may be copies of what it had before.")
-    });
-    let pattern = format!("{}.", capitalised(&pattern_words(&d.last)));
-    Answer::new("Which replica?", "which replica", short)
-        .because(std::iter::once(pattern).chain(primary).collect())
+    let mut short = format!("{} {verb}: {}", joined(&d.last.wrong), what_words(d));
+    let mut more = vec![format!("{}.", capitalised(&pattern_words(&d.last)))];
+    if let Some(primary) = differing_primary(d, c) {
+        short += &format!("; {primary} takes the writes");
+        more.push("What the others have may be copies of what it had before.".to_owned());
+    }
+    Answer::new("Which replica?", "which replica", short).because(more)
 }
 
 fn data(d: &Divergence) -> Answer {
@@ -262,8 +265,12 @@ fn next(d: &Divergence, c: &Comparison) -> Answer {
         ]),
         (_, Side::Unknown) => steps(vec![
             save,
-            "do not pick a side yet: the larger group may be the one that lost data".to_owned(),
-            "find the rows in the log or in the primary: that shows which replica is right".to_owned(),
+            no_side(&d.last).to_owned(),
+            match differing_primary(d, c) {
+                Some(_) => "find the writes of these rows in the application or in a backup",
+                None => "find the rows in the log or in the primary: that shows which replica is right",
+            }
+            .to_owned(),
         ]),
         (_, Side::All) => steps(vec![
             save,

@@ -281,7 +281,7 @@ pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
             save,
         ],
         (_, Side::Unknown) => vec![
-            "do not pick a side yet: the larger group may be the one that lost data".to_owned(),
+            no_side(&d.last).to_owned(),
             format!("replay the log by hand up to {at}: that shows which replica is right"),
             format!("save the raw rows and logs of {} before any restart", joined(&d.last.comparable)),
         ],
@@ -357,6 +357,14 @@ pub(in crate::report) fn what_words(d: &Divergence) -> &'static str {
 /// Whether the finding is about current flags rather than rows. Old verdicts do not say so.
 pub(in crate::report) fn is_flag(d: &Divergence) -> bool {
     d.flags || matches!(d.what, Anomaly::DuplicateCurrent | Anomaly::StaleCurrent | Anomaly::NoCurrent)
+}
+
+/// What to do first while nothing tells which side is right.
+pub(super) fn no_side(standing: &CaptureState) -> &'static str {
+    match standing.pattern {
+        Pattern::Undecided => "do not pick a side yet: either may be the one that lost data",
+        _ => "do not pick a side yet: the larger group may be the one that lost data",
+    }
 }
 
 /// The pattern of a standing in words.
