@@ -4,8 +4,11 @@
 //! `cargo bench -- ROWS` sets the number of rows per replica; the default is 200,000.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark tells times on stdout")]
 
+mod cost;
+mod dumps;
 mod null;
 
+use cost::Cost;
 use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
@@ -26,7 +29,6 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 const REPLICAS: u32 = 4;
 const ROUNDS: usize = 5;
@@ -36,46 +38,6 @@ const FRONTIERS: u64 = 1_000;
 const LOOKS: u64 = 1_000;
 const NODE_EVENTS: usize = 100_000;
 
-/// Seconds of wall time and of CPU time on all cores: medians of a few rounds.
-#[derive(Clone, Copy)]
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
-
-impl Cost {
-    fn of(mut job: impl FnMut()) -> Cost {
-        let round = || {
-            let (began, busy) = (Instant::now(), cpu_seconds());
-            job();
-            (began.elapsed().as_secs_f64(), cpu_seconds() - busy)
-        };
-        let rounds: Vec<(f64, f64)> = std::iter::repeat_with(round).take(ROUNDS).collect();
-        let median = |mut times: Vec<f64>| {
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
-        };
-        let (walls, cpus) = rounds.into_iter().unzip();
-        Cost { wall: median(walls), cpu: median(cpus) }
-    }
-
-    fn tell(self, what: &str, count: u64, unit: &str, plain: Option<Cost>) {
-        let Cost { wall, cpu } = self;
-        let ratio = plain.map_or(String::new(), |plain| {
-            format!("  {:.2} x wall, {:.2} x CPU of decompressing", wall / plain.wall, cpu / plain.cpu)
-        });
-        let rate = count as f64 / wall;
-        println!("{what:<34} {wall:>7.3} s wall {cpu:>7.3} s CPU {rate:>12.0} {unit}/s{ratio}");
-    }
-}
-
-/// The CPU time of this process on all cores, in seconds; wall time where the system cannot tell.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
 fn main() {
     let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let rows: u64 = asked.unwrap_or(200_000);
@@ -84,6 +46,7 @@ fn main() {
     for plant in [Plant::None, Plant::Differ(100)] {
         check(rows, plant, &temp.path().join(plant.to_string()));
     }
+    dumps::compare(rows, &temp.path().join("dumps"));
     frontiers(&temp.path().join("frontiers"));
     record(temp.path());
     simulate_runs(temp.path());
@@ -110,8 +73,8 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
         judged.write(&record, dir, "checked").expect("written");
     });
     decompress.tell(&format!("{plant}: decompress all files"), all, "rows", None);
-    hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(decompress));
-    judge.tell(&format!("{plant}: check"), all, "rows", Some(decompress));
+    hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(("decompressing", decompress)));
+    judge.tell(&format!("{plant}: check"), all, "rows", Some(("decompressing", decompress)));
 }
 
 /// A million looks at a thousand frontiers, in memory: every tenth is frozen.
