@@ -82,13 +82,20 @@ fn doctor_says_what_answers_what_is_allowed_and_what_prevents_a_run() {
     let (fake, dir) = (Fake::start(&["acct"]), tempfile::tempdir().expect("a folder"));
     write(dir.path(), "mine.toml", &file_of(&fake, dir.path()));
     let words = ["doctor", "mine.toml"];
-    let says =
-        ["pinot 0.11.0", "4 of 4 are alive", "acct: 2 segments, 2 partitions, 4 replicas", "upsert: PARTIAL"];
+    let says = [
+        "pinot 0.11.0",
+        "4 of 4 are alive",
+        "acct: 2 segments, 2 partitions, 4 replicas",
+        "upsert: PARTIAL",
+        "an audit needs ",
+    ];
     comes_to(&dissent(dir.path(), &words), 0, &says);
     let document = dissent(dir.path(), &[&words[..], &["--format", "json"]].concat());
     let document: Value = serde_json::from_slice(&document.stdout).expect("one JSON document");
     assert_eq!((&document["exit_code"], &document["cost"]["queries"]), (&json!(0), &json!(40)));
     assert_eq!(document["table"]["rows"], 10);
+    let needs = document["audit_needs"].as_array().expect("a list");
+    assert!(needs.iter().any(|need| need.as_str().is_some_and(|need| need.contains("`/query/sql`"))));
 
     // If the target file names a Kafka, it must exist.
     comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["not ready for a run: Kafka: no answer"]);

@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_of_audits_has_what_each_system_needs() {
+        let manual = include_str!("../run/audit/README.md");
+        for system in SYSTEMS {
+            let name = format!("`{}`", system.name());
+            let rows = manual.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+            let mut needs = rows.filter(|(systems, _)| systems.split(", ").any(|one| one == name));
+            let wanted = format!("{} |", system.audit_needs().join("; "));
+            assert_eq!(needs.next().map(|(_, needs)| needs), Some(&*wanted), "{name}");
+        }
+    }
+
+    #[test]
     fn every_system_has_a_name_of_its_own() {
         let mut names: Vec<&str> = SYSTEMS.iter().map(|system| system.name()).collect();
         names.sort_unstable();

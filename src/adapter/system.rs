@@ -71,6 +71,8 @@ pub trait System: Send + Sync {
     }
     /// The lines of `[allow]` that matter there, each with what it permits.
     fn permissions(&self) -> &'static [(Permission, &'static str)];
+    /// What the user of a target file needs there for an audit, and nothing else.
+    fn audit_needs(&self) -> &'static [&'static str];
     /// The workload to recommend for a first run.
     fn workload(&self) -> &'static str {
         "partial-upsert"

@@ -22,6 +22,7 @@ pub fn json(
     document["allow"] = serde_json::to_value(file.allow)?;
     document["limits"] = serde_json::to_value(&file.limits)?;
     document["cost"] = serde_json::to_value(diagnosis.table.as_ref().map(TableFacts::cost))?;
+    document["audit_needs"] = json!(audit_needs(file));
     document["obstacles"] = json!(diagnosis.obstacles(path));
     document["twins"] = json!(diagnosis.shared_hosts());
     // A mark holds the commands of whoever left it. Run, step and replica are enough here.
@@ -42,6 +43,7 @@ pub fn text(diagnosis: &Diagnosis, file: &TargetFile, path: &str, style: Style) 
     page.who(diagnosis);
     page.table(diagnosis);
     page.allowed(file, diagnosis);
+    page.audit_needs(file);
     page.left(diagnosis, path);
     page.conclusion(diagnosis, file, path);
     page.out
@@ -148,6 +150,12 @@ impl Page {
         }
     }
 
+    fn audit_needs(&mut self, file: &TargetFile) {
+        for (nth, need) in audit_needs(file).iter().enumerate() {
+            self.line(if nth == 0 { "an audit needs" } else { "" }, need);
+        }
+    }
+
     fn left(&mut self, diagnosis: &Diagnosis, path: &str) {
         match &diagnosis.holder {
             Some(holder) => {
@@ -205,6 +213,11 @@ impl Page {
         };
         self.out += &format!("{}\n", self.style.paint(ink, &printable(&words)));
     }
+}
+
+/// What the user of a target file needs for an audit.
+fn audit_needs(file: &TargetFile) -> &'static [&'static str] {
+    adapter::system(&file.system).map(System::audit_needs).unwrap_or_default()
 }
 
 /// A name that fits the label column. Names of Pinot instances begin with their kind, which is left out.

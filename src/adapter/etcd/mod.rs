@@ -45,6 +45,14 @@ impl StateSystem for Etcd {
         "etcd, over the HTTP gateway of its members"
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &[
+            "a role with permission to read the keys under the prefix",
+            "`/metrics` at the client URL of every member",
+            "the role `root` if members shall compare hashes of their stores (without it, all keys are read)",
+        ]
+    }
+
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
         check_http_url("url", &file.url)?;
         file.servers.values().try_for_each(|url| check_http_url("servers", url))

@@ -66,6 +66,10 @@ impl StateSystem for Exec {
         "command"
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &["what the adapter needs to answer `hello`, `rows`, `replica` and `upstream`"]
+    }
+
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
         let wrong = |at: &str, problem: &str, help: &str| {
             let (at, problem, help) = (at.to_owned(), problem.to_owned(), help.to_owned());

@@ -68,6 +68,16 @@ impl System for Pinot {
         PERMISSIONS
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &[
+            "controller: to read the cluster's information, the instances, ZooKeeper's `LIVEINSTANCES`, and \
+             the table with its schema, ideal state, size and segments' metadata",
+            "servers: to read `segments/crc` and `consumingSegmentsInfo`",
+            "broker: to query the table by POST to `/query/sql`",
+            "Kafka, if the target file names it: `DESCRIBE` and `READ` on the topic, and no consumer group",
+        ]
+    }
+
     fn containment(&self, affected: &Affected<'_>) -> Containment {
         containment::containment(affected)
     }

@@ -61,6 +61,15 @@ impl StateSystem for Postgres {
         "a PostgreSQL primary with its standbys and logical subscribers"
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &[
+            "on every server: `LOGIN`, and `CONNECT` on the database",
+            "`USAGE` on the schema of the table",
+            "`SELECT` on the table",
+            "`BYPASSRLS` if the table has row security",
+        ]
+    }
+
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
         roster::check(file)
     }

@@ -74,6 +74,10 @@ impl System for SpecimenKind {
         }
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &["no user: built-in clusters ask for none"]
+    }
+
     fn workload(&self) -> &'static str {
         match self {
             SpecimenKind::Segments => "partial-upsert",

@@ -75,6 +75,8 @@ pub trait StateSystem: Send + Sync {
     fn address_key(&self) -> &'static str {
         "url"
     }
+    /// What the user of a target file needs there for an audit, and nothing else.
+    fn audit_needs(&self) -> &'static [&'static str];
     /// The workload to recommend for a first run.
     fn workload(&self) -> &'static str {
         "cold-keys"

@@ -89,6 +89,10 @@ impl System for StateAdapter {
         PERMISSIONS
     }
 
+    fn audit_needs(&self) -> &'static [&'static str] {
+        self.0.audit_needs()
+    }
+
     fn workload(&self) -> &'static str {
         self.0.workload()
     }

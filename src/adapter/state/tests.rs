@@ -43,6 +43,9 @@ impl StateSystem for Files {
     fn name(&self) -> &'static str {
         "files"
     }
+    fn audit_needs(&self) -> &'static [&'static str] {
+        &[]
+    }
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
         InvalidValue::unless(file.url.starts_with("files://"), "url", "it is none", "such as files://x")
     }
