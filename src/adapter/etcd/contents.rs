@@ -79,7 +79,7 @@ struct StoreHash {
 impl EtcdContents {
     /// The keys under a prefix; all keys if it is empty.
     pub(super) async fn open(file: &TargetFile, prefix: &str) -> Result<EtcdContents, TargetError> {
-        let store = EtcdStore::reach(file).await?;
+        let store = EtcdStore::reach(file).await?.fenced_by(first_key(prefix));
         let column = |name: &str, ty| Column::data(name, ty, Merge::Overwrite);
         let numbers = ["version", "lease"];
         let columns = numbers.into_iter().map(|name| column(name, Type::Long));
@@ -126,8 +126,7 @@ impl EtcdContents {
 
     /// The bounds of all keys.
     fn whole(&self) -> Json {
-        let first = if self.prefix.is_empty() { "\0" } else { &self.prefix };
-        json!({ "from": base64(first), "to": STANDARD.encode(after(&self.prefix)) })
+        json!({ "from": base64(first_key(&self.prefix)), "to": STANDARD.encode(after(&self.prefix)) })
     }
 
     async fn count(&self, member: &str, bounds: &Json) -> Result<u64, TargetError> {
@@ -179,6 +178,11 @@ fn left_out(column: &str) -> (String, String) {
 
 fn number(text: &str) -> u64 {
     text.parse().unwrap_or_default()
+}
+
+/// The first key that has this prefix.
+fn first_key(prefix: &str) -> &str {
+    if prefix.is_empty() { "\0" } else { prefix }
 }
 
 /// The first key behind all that have this prefix. No bytes: behind all keys there are, which etcd writes

@@ -36,6 +36,8 @@ pub struct EtcdStore {
     members: BTreeMap<String, String>,
     /// The names of all members, learners included, by their ids.
     names: BTreeMap<u64, String>,
+    /// A key that the user may read.
+    fence: String,
     patience: Duration,
     /// How far the history of each replica has been folded.
     folds: Mutex<BTreeMap<String, Fold>>,
@@ -66,9 +68,15 @@ impl EtcdStore {
             version: status.version,
             members,
             names: listed.members.into_iter().map(|member| (member.id, member.name)).collect(),
+            fence: cells::table(""),
             patience: Duration::from_nanos(file.limits.query_timeout.0),
             folds: Mutex::default(),
         })
+    }
+
+    /// The same cluster, of a user who may read this key.
+    pub(super) fn fenced_by(self, key: &str) -> EtcdStore {
+        EtcdStore { fence: key.to_owned(), ..self }
     }
 
     /// The client of all members.
@@ -166,9 +174,9 @@ fn bare(url: &str) -> String {
 
 /// A linearizable read, and then how far the member has applied the log. The read waits until the member has
 /// applied all that was committed when it came (`linearizableReadLoop` in etcd's `v3_server.go`).
-async fn applied(gateway: Arc<Gateway>, member: String) -> Result<u64, TargetError> {
-    // Of no key, since the index is what it is for.
-    gateway.range(&member, &cells::table(""), json!({"limit": "1"})).await?;
+async fn applied(gateway: Arc<Gateway>, member: String, fence: String) -> Result<u64, TargetError> {
+    let read = json!({"key": base64(&fence), "keys_only": true});
+    gateway.call::<Range>(&member, RANGE, &read).await?;
     let status: MemberStatus = gateway.call(&member, STATUS, &json!({})).await?;
     Ok(status.applied)
 }
@@ -260,8 +268,9 @@ impl StateStore for EtcdStore {
     async fn upstream(&self) -> Result<Option<u64>, TargetError> {
         // All at once: one that is stopped must not delay the answer of another.
         let members = self.members.values();
-        let mut asked: JoinSet<_> =
-            members.map(|member| applied(Arc::clone(&self.gateway), member.clone())).collect();
+        let mut asked: JoinSet<_> = members
+            .map(|member| applied(Arc::clone(&self.gateway), member.clone(), self.fence.clone()))
+            .collect();
         let mut silent = no_members();
         while let Some(answer) = asked.join_next().await {
             match answer {
