@@ -56,6 +56,8 @@ pub(super) struct PostgresContents {
 struct CatalogueColumn {
     name: String,
     ty: String,
+    /// Whether the user may read it.
+    is_granted: bool,
 }
 
 impl PostgresContents {
@@ -69,19 +71,25 @@ impl PostgresContents {
         if key.is_empty() {
             return Err(primary.refused(format!("{name} has no primary key, by which rows are compared")));
         }
-        let mut left_out = Vec::new();
+        let mut left_out: Vec<(String, String)> = columns
+            .iter()
+            .filter(|column| !column.is_granted)
+            .map(|column| (column.name.clone(), format!("no `SELECT` on it at {PRIMARY}")))
+            .collect();
         let mut versions = vec![primary.version().await?];
         let mut origins = BTreeMap::from([(PRIMARY.to_owned(), Origin::Primary)]);
-        let mut common: Vec<&CatalogueColumn> = columns.iter().collect();
+        let mut common: Vec<&CatalogueColumn> = columns.iter().filter(|column| column.is_granted).collect();
         for server in &roster.others {
             let there = catalogue(server, &name).await?;
             common.retain(|column| {
-                let is_there = there.iter().any(|other| other.name == column.name && other.ty == column.ty);
-                if !is_there {
-                    let why = format!("{} has no such column, or one of another type", server.name);
-                    left_out.push((column.name.clone(), why));
-                }
-                is_there
+                let there = there.iter().find(|other| other.name == column.name && other.ty == column.ty);
+                let why = match there {
+                    Some(column) if column.is_granted => return true,
+                    Some(_) => format!("no `SELECT` on it at {}", server.name),
+                    None => format!("{} has no such column, or one of another type", server.name),
+                };
+                left_out.push((column.name.clone(), why));
+                false
             });
             versions.push(server.version().await?);
             origins.insert(server.name.clone(), origin(primary, server, &name).await?);
@@ -89,7 +97,7 @@ impl PostgresContents {
         let missing = key.iter().find(|name| !common.iter().any(|column| column.name == **name));
         if let Some(missing) = missing {
             return Err(
-                primary.refused(format!("not every server has the column {missing} of the key of {name}"))
+                primary.refused(format!("not every server shows the column {missing} of the key of {name}"))
             );
         }
         let key_types = key.iter().filter_map(|name| columns.iter().find(|column| column.name == *name));
@@ -190,17 +198,27 @@ fn shown(ty: Type, text: String) -> Value {
     }
 }
 
-/// The columns of a table, in order.
+/// The columns of a table, in order. Fails if the user may read none of them.
 async fn catalogue(server: &PostgresServer, table: &str) -> Result<Vec<CatalogueColumn>, TargetError> {
     let question = format!(
-        "select attname::text, format_type(atttypid, atttypmod) from pg_attribute \
+        "select attname::text, format_type(atttypid, atttypmod), \
+         has_column_privilege(attrelid, attnum, 'select') from pg_attribute \
          where attrelid = {}::regclass and attnum > 0 and not attisdropped order by attnum",
         literal(table)
     );
+    let column = |row: &Row| {
+        let (name, ty) = (server.get(row, 0)?, server.get(row, 1)?);
+        Ok(CatalogueColumn { name, ty, is_granted: server.get(row, 2)? })
+    };
     let rows = server.ask(&question, &[]).await?;
-    rows.iter()
-        .map(|row| Ok(CatalogueColumn { name: server.get(row, 0)?, ty: server.get(row, 1)? }))
-        .collect()
+    let columns = rows.iter().map(column).collect::<Result<Vec<_>, TargetError>>()?;
+    match columns.iter().any(|column| column.is_granted) {
+        true => Ok(columns),
+        false => {
+            let grant = format!("grant select on {table} to {}", quoted(server.user()));
+            Err(server.refused(format!("the user may not read {table}; an administrator can `{grant}`")))
+        }
+    }
 }
 
 /// The columns of the primary key, in its order.

@@ -13,6 +13,8 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row};
 
 /// The name of our own connections in the server's views.
 const APPLICATION: &str = "dissent";
+/// SQLSTATE of a syntax error.
+const SYNTAX: &str = "42601";
 /// The time between two questions for something that is about to become true.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
@@ -84,7 +86,8 @@ impl PostgresServer {
     pub(super) fn reading(mut self) -> PostgresServer {
         self.config.options(format!(
             "{} -c default_transaction_read_only=on -c row_security=off -c timezone=UTC -c datestyle=ISO \
-             -c intervalstyle=iso_8601 -c bytea_output=hex -c extra_float_digits=1",
+             -c intervalstyle=iso_8601 -c bytea_output=hex -c extra_float_digits=1 \
+             -c standard_conforming_strings=on",
             statement_timeout(self.timeout)
         ));
         self
@@ -105,10 +108,15 @@ impl PostgresServer {
             ("host", self.host()),
             ("port", &port),
             ("dbname", self.config.get_dbname().unwrap_or_default()),
-            ("user", self.config.get_user().unwrap_or_default()),
+            ("user", self.user()),
             ("password", &password),
         ];
         of.map(|(key, value)| format!("{key}={}", quoted(value))).join(" ")
+    }
+
+    /// The user of its connections.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
     }
 
     fn host(&self) -> &str {
@@ -168,7 +176,7 @@ impl PostgresServer {
     }
 
     /// What an error says. Class 28 of SQLSTATE is a refused login, 57P a server that starts, stops or has
-    /// crashed (PostgreSQL manual, Appendix A).
+    /// crashed (PostgreSQL manual, Appendix A). Class 22 and syntax errors quote values.
     fn told(&self, error: &Error) -> TargetError {
         let at = self.at();
         let Some(told) = error.as_db_error() else {
@@ -183,6 +191,7 @@ impl PostgresServer {
                 TargetError::Unauthenticated { cause: format!("{at}: {cause}") }
             }
             code if code.starts_with("57P") => TargetError::Unreachable { at, cause },
+            code if code.starts_with("22") || code == SYNTAX => TargetError::InvalidResponse { at, cause },
             _ => TargetError::Refused { at, cause },
         }
     }
