@@ -74,6 +74,20 @@ pub enum TargetError {
     },
 }
 
+impl TargetError {
+    /// The error as it may be told of data that must not be shown. An answer that cannot be understood is
+    /// quoted in its error, and may be a row.
+    pub fn without_data(self) -> TargetError {
+        match self {
+            TargetError::InvalidResponse { at, .. } => {
+                let cause = "not quoted, since it may hold values; --show-values shows it".to_owned();
+                TargetError::InvalidResponse { at, cause }
+            }
+            told => told,
+        }
+    }
+}
+
 /// The run that uses a target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Holder {

@@ -61,7 +61,10 @@ pub(super) fn audit(args: &cli::AuditArgs) -> Exit {
         bar.end();
         Ok::<Exit, RunError>(print_verdict(&judged?, args.show_values, args.output.format))
     });
-    done.unwrap_or_else(|error| print_error(&error))
+    done.unwrap_or_else(|error| match error {
+        RunError::Target(error) if !args.show_values => print_error(&error.without_data().into()),
+        error => print_error(&error),
+    })
 }
 
 /// Prints an estimate.

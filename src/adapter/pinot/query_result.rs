@@ -73,7 +73,8 @@ fn whole(url: &str, body: &[u8], segments: usize) -> Result<Response, TargetErro
     if let Some(Exception { error_code, message }) =
         std::mem::take(&mut response.exceptions).into_iter().next()
     {
-        let words = message.lines().next().unwrap_or_default();
+        // From the first quotation on, it may be a key or a value.
+        let words = message.split(['\n', '"', '\'']).next().unwrap_or_default();
         let cause = format!("not readable ({error_code}): {words}");
         return Err(TargetError::Refused { at: url.to_owned(), cause });
     }

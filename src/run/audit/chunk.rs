@@ -89,6 +89,8 @@ pub(super) struct ChunkAuditor<'a> {
     pub(super) settle: Duration,
     /// How often a key that moves is read twice.
     pub(super) tries: u32,
+    /// Whether errors may quote values.
+    pub(super) shows_values: bool,
     pub(super) queries: &'a AtomicU64,
     /// Replicas that did not reach the upstream's end in time, and where they stood.
     pub(super) stuck: Mutex<BTreeMap<String, u64>>,
@@ -102,7 +104,7 @@ impl ChunkAuditor<'_> {
     pub(super) async fn audit(&self, chunk: &Chunk, referee: Option<&mut LogReferee>) -> ChunkRecord {
         let mut record = ChunkRecord::new(chunk.number);
         if let Err(error) = self.examine(chunk, referee, &mut record).await {
-            record.fail(&error);
+            record.fail(error, self.shows_values);
         }
         record
     }
@@ -381,7 +383,8 @@ impl ChunkRecord {
     }
 
     /// Notes why the chunk could not be read.
-    pub(super) fn fail(&mut self, error: &TargetError) {
+    pub(super) fn fail(&mut self, error: TargetError, shows_values: bool) {
+        let error = if shows_values { error } else { error.without_data() };
         self.outcome = ChunkOutcome::Unread;
         self.error = Some(error.to_string());
     }
@@ -401,6 +404,18 @@ mod tests {
     use super::*;
     use crate::config::limits::Limits;
     use crate::run::audit::two_partitions::TwoPartitions;
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_understood_is_quoted_only_where_values_may_be_shown() {
+        let contents = TwoPartitions::new(0, true, &Limits::default());
+        let chunks = contents.chunks(1).await.expect("chunks");
+        for shows_values in [false, true] {
+            let auditor = ChunkAuditor { shows_values, ..contents.auditor() };
+            let error = auditor.audit(&chunks[0], None).await.error.expect("an error");
+            assert!(error.starts_with("unexpected answer from a: "), "{error}");
+            assert_eq!(error.contains("me@here"), shows_values, "{error}");
+        }
+    }
 
     #[tokio::test]
     async fn rows_count_towards_the_limit_of_rows_in_a_second() {

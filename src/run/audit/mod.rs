@@ -239,7 +239,7 @@ impl Going<'_> {
         done: &mut Records,
         observer: &mut dyn AuditObserver,
     ) -> Result<Option<StopSignal>, RunError> {
-        let AuditSpec { wait, settle, tries, .. } = *self.spec;
+        let AuditSpec { wait, settle, tries, shows_values, .. } = *self.spec;
         let (gate, queries) = (Gate::new(&self.spec.file.limits), AtomicU64::new(0));
         let replicas = self.contents.replicas();
         let (contents, gate, replicas) = (self.contents, &gate, replicas.as_slice());
@@ -250,6 +250,7 @@ impl Going<'_> {
             wait,
             settle,
             tries,
+            shows_values,
             queries: &queries,
             stuck: Mutex::default(),
         };

@@ -58,6 +58,7 @@ impl TwoPartitions {
             wait: Duration::ZERO,
             settle: Duration::ZERO,
             tries: 1,
+            shows_values: false,
             queries: &self.queries,
             stuck: Mutex::default(),
         }
@@ -93,7 +94,10 @@ impl Contents for TwoPartitions {
         _: Scope<'_>,
     ) -> Result<Vec<ContentsRow>, TargetError> {
         match (chunk.number, self.is_unreadable) {
-            (0, true) => Err(TargetError::Refused { at: replica.to_owned(), cause: "it is down".to_owned() }),
+            (0, true) => Err(TargetError::InvalidResponse {
+                at: replica.to_owned(),
+                cause: "no row: `me@here`".to_owned(),
+            }),
             (0, false) if self.lag.load(Ordering::Relaxed) == 0 => {
                 Ok(vec![ContentsRow { key: "k".to_owned(), cols: vec![Value::Long(1)], deleted: false }])
             }

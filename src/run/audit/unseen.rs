@@ -16,7 +16,7 @@ impl ChunkAuditor<'_> {
     ) -> ChunkRecord {
         let mut record = ChunkRecord::new(number);
         if let Err(error) = self.examine_unseen(chunks, referee, &mut record).await {
-            record.fail(&error);
+            record.fail(error, self.shows_values);
         }
         record
     }
