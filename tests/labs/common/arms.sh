@@ -45,6 +45,94 @@ audit_run() {
   fi
 }
 
+# ---- what an audit sends, and what it tells ----
+
+# complain WORDS...: ends an arm.
+complain() {
+  echo "arms: ${FUNCNAME[1]}: $*" >&2
+  exit 1
+}
+
+# record FOLDER FILE WORDS...: makes FOLDER/target.toml, which is the target file FILE with every HTTP address
+# replaced by one at which the recorder listens; WORDS are more words for it (`recorder.py`). It dies with
+# this script.
+record() {
+  local folder=$1 file=$2 address listened addresses
+  shift 2
+  address='^[A-Za-z0-9_-]* *= *"http://\([0-9.:]*\)".*'
+  mapfile -t addresses < <(sed -n "s|$address|\1|p" "$file" | sort -u)
+  setpriv --pdeathsig KILL python3 "$root/tests/labs/common/recorder.py" "$folder" "$@" "${addresses[@]}" \
+    >"$folder/listened" &
+  until (($(wc -l <"$folder/listened") == ${#addresses[@]})); do sleep 0.05; done
+  cp "$file" "$folder/target.toml"
+  while read -r address listened; do
+    sed -i "s|http://$address\"|http://$listened\"|" "$folder/target.toml"
+  done <"$folder/listened"
+}
+
+# requests FOLDER: what was sent, as `METHOD PATH`, without what follows a question mark.
+requests() {
+  grep -aohE '[A-Z]+ /[^ ]* HTTP/1\.1' "$1"/connection-* | sed 's/ HTTP.*//; s/?.*//' | sort -u
+}
+
+# only_requests FOLDER METHOD PATHS...: fails if another method or path was sent, or nothing. PATHS is a
+# pattern for each METHOD.
+only_requests() {
+  local folder=$1 sent allowed=()
+  shift
+  while (($# > 0)); do
+    allowed+=(-e "^$1 ($2)\$")
+    shift 2
+  done
+  sent=$(requests "$folder")
+  [[ -n $sent ]] || complain "nothing was recorded"
+  ! grep -vE "${allowed[@]}" <<<"$sent" || complain "an audit sent the above"
+  echo "${FUNCNAME[1]}: $(wc -l <<<"$sent") kinds of requests, all of them reads"
+}
+
+# lists TARGET WORDS: doctor works for this user, and lists what an audit needs with these words.
+lists() {
+  local document
+  document=$("$dissent" doctor "$1") || complain "doctor: exit $?"
+  [[ $document == *"an audit needs"*"$2"* ]] || complain "doctor does not list $2"
+}
+
+# audit_refused TARGET WORDS ARGS...: an audit that ends before it begins, with these words among what is then
+# in `said`.
+audit_refused() {
+  local code=0
+  said=$("$dissent" audit "$1" --results "$results" "${@:3}" 2>&1) || code=$?
+  ((code == 4)) && [[ $said == *"$2"* ]] || complain "expected exit 4 and '$2', got exit $code and '$said'"
+  echo "${FUNCNAME[1]}: refused: $2"
+}
+
+# audit_of_planted TARGET TABLE PASSWORD TEXT...: audits a table with rows that differ and hold these texts.
+# Nothing that is printed or written shows one of them, unless --show-values asks for it; the password is
+# never shown.
+audit_of_planted() {
+  local target=$1 table=$2 password=$3 folder shows text
+  shift 3
+  for shows in '' --show-values; do
+    folder=$(mktemp -d)
+    code=0
+    "$dissent" audit "$target" --table "$table" --results "$folder/results" $shows >"$folder/said" \
+      2>"$folder/noted" || code=$?
+    last=$(tail -n 1 "$folder/said")
+    ((code == 1)) && [[ $last == "FAIL one-differs"* ]] || complain "got exit $code and '$last'"
+    [[ -z $(find "$folder" -type f -size +0 -exec grep -LI . {} +) ]] ||
+      complain "a file of $folder is no text"
+    for text in "$@"; do
+      case $shows in
+        '') ! grep -rF -e "$text" "$folder" || complain "$text is in $folder" ;;
+        *) grep -rqF -e "$text" "$folder" || complain "$text is not shown, so it would not be missed" ;;
+      esac
+    done
+    [[ -z $password ]] || ! grep -rqF -e "$password" "$folder" || complain "the password is in $folder"
+    rm -rf "$folder"
+  done
+  echo "${FUNCNAME[1]}: $# planted texts hidden, and shown on request"
+}
+
 # run_arms DEFAULT... -- CHOSEN...: runs what was chosen, or the arms that CI runs.
 run_arms() {
   local defaults=() arm
