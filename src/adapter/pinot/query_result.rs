@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_exception_quotes_is_not_told() {
+        for message in
+            [r#"not a number: \"me@here\""#, "cannot parse: WHERE x IN ('me@here')", "no\\nme@here"]
+        {
+            let body = format!(r#"{{"exceptions":[{{"errorCode":200,"message":"{message}"}}]}}"#);
+            let error = rows("", body.as_bytes(), 0).expect_err("no rows").to_string();
+            assert!(error.contains("not readable (200): ") && !error.contains("me@here"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_later_release_says_more_and_means_the_same() {
         let answer = rows("", recorded!("1.4.0/rows"), 2).expect("rows");
         assert_eq!((answer.len(), host_of("", &answer).expect("a host")), (2, Some("pinot-s2")));
