@@ -74,7 +74,7 @@ impl PostgresContents {
         let mut left_out: Vec<(String, String)> = columns
             .iter()
             .filter(|column| !column.is_granted)
-            .map(|column| (column.name.clone(), format!("no `SELECT` on it at {PRIMARY}")))
+            .map(|column| (column.name.clone(), format!("no SELECT on it at {PRIMARY}")))
             .collect();
         let mut versions = vec![primary.version().await?];
         let mut origins = BTreeMap::from([(PRIMARY.to_owned(), Origin::Primary)]);
@@ -85,7 +85,7 @@ impl PostgresContents {
                 let there = there.iter().find(|other| other.name == column.name && other.ty == column.ty);
                 let why = match there {
                     Some(column) if column.is_granted => return true,
-                    Some(_) => format!("no `SELECT` on it at {}", server.name),
+                    Some(_) => format!("no SELECT on it at {}", server.name),
                     None => format!("{} has no such column, or one of another type", server.name),
                 };
                 left_out.push((column.name.clone(), why));

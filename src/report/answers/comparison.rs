@@ -206,8 +206,8 @@ fn lag(may_be: bool, c: &Comparison) -> Answer {
 
 fn unsaid(c: &Comparison) -> Answer {
     let is_audit = c.audit.is_some();
-    let lines: Vec<String> =
-        c.unsaid.iter().map(|unsaid| unsaid_words(*unsaid, is_audit).to_owned()).chain(sample(c)).collect();
+    let words = c.unsaid.iter().map(|unsaid| unsaid_words(*unsaid, is_audit).to_owned());
+    let lines: Vec<String> = words.chain(columns(c)).chain(sample(c)).collect();
     let lines = if lines.is_empty() { vec!["nothing that was asked".to_owned()] } else { lines };
     Answer::lines("What could not be said?", "not said", lines)
 }
@@ -225,6 +225,12 @@ fn unsaid_words(unsaid: Unsaid, is_audit: bool) -> &'static str {
         (Unsaid::Newer, false) => "which row is newer: no column orders the rows of a key (--version)",
         (Unsaid::Newer, true) => "which row is newer: the table has no column that orders the rows of a key",
     }
+}
+
+/// Columns that were not compared.
+fn columns(c: &Comparison) -> Option<String> {
+    let left_out = &c.audit.as_ref()?.left_out;
+    (!left_out.is_empty()).then(|| format!("whether these columns differ: {}", left_out.join("; ")))
 }
 
 /// How much of the table was not looked at, and how sure one may be of it.

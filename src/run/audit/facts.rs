@@ -40,6 +40,7 @@ impl AuditFacts {
             chunks: self.chunks,
             sampled: self.sampled.then_some(self.wanted.len() as u64),
             authority: self.authority.clone(),
+            left_out: self.meta.left_out.clone(),
             queries: self.queries,
             received: self.received,
             digests: self.of_table(done).any(|record| record.digests),

@@ -64,6 +64,9 @@ pub struct AuditExtent {
     /// The replica that takes the writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// Columns that were not compared, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// Whether replicas computed digests themselves. Otherwise all rows were read.
     pub digests: bool,
     /// Queries that were sent.
