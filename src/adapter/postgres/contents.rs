@@ -3,6 +3,7 @@
 //! Digests are computed by the servers: the sum of a hash of each row. What is shown and hashed depends on
 //! settings of the session, which are the same everywhere.
 
+use super::catalogue::{CatalogueColumn, SharedColumns};
 use super::digest::ServerHash;
 use super::roster::{PRIMARY, Roster};
 use super::server::PostgresServer;
@@ -15,15 +16,12 @@ use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::schema::rules::{Retention, Rules};
-use dissent_core::history::schema::{Column, Merge, Type, Value};
+use dissent_core::history::schema::{Type, Value};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::Row;
 use tokio_postgres::types::PgLsn;
-
-/// A row in its JSON form that is too deep or too wide is no use to anybody.
-const COLUMNS_MAX: usize = 1_000;
 
 /// How a server gets the rows of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,77 +50,38 @@ pub(super) struct PostgresContents {
     received: AtomicU64,
 }
 
-/// A column of the catalogue.
-struct CatalogueColumn {
-    name: String,
-    ty: String,
-    /// Whether the user may read it.
-    is_granted: bool,
-}
-
 impl PostgresContents {
     /// Reads the shape of a table on all servers.
     pub(super) async fn open(file: &TargetFile, table: &str) -> Result<PostgresContents, TargetError> {
         let roster = Roster::reading(file)?;
         let primary = &roster.primary;
         let name: String = primary.ask_value(&format!("select {}::regclass::text", literal(table))).await?;
-        let columns = catalogue(primary, &name).await?;
-        let key = key_of(primary, &name).await?;
-        if key.is_empty() {
-            return Err(primary.refused(format!("{name} has no primary key, by which rows are compared")));
-        }
-        let mut left_out: Vec<(String, String)> = columns
-            .iter()
-            .filter(|column| !column.is_granted)
-            .map(|column| (column.name.clone(), format!("no SELECT on it at {PRIMARY}")))
-            .collect();
+        let columns = SharedColumns::of(&roster, &name).await?;
         let mut versions = vec![primary.version().await?];
         let mut origins = BTreeMap::from([(PRIMARY.to_owned(), Origin::Primary)]);
-        let mut common: Vec<&CatalogueColumn> = columns.iter().filter(|column| column.is_granted).collect();
         for server in &roster.others {
-            let there = catalogue(server, &name).await?;
-            common.retain(|column| {
-                let there = there.iter().find(|other| other.name == column.name && other.ty == column.ty);
-                let why = match there {
-                    Some(column) if column.is_granted => return true,
-                    Some(_) => format!("no SELECT on it at {}", server.name),
-                    None => format!("{} has no such column, or one of another type", server.name),
-                };
-                left_out.push((column.name.clone(), why));
-                false
-            });
             versions.push(server.version().await?);
             origins.insert(server.name.clone(), origin(primary, server, &name).await?);
         }
-        let missing = key.iter().find(|name| !common.iter().any(|column| column.name == **name));
-        if let Some(missing) = missing {
-            return Err(
-                primary.refused(format!("not every server shows the column {missing} of the key of {name}"))
-            );
-        }
-        let key_types = key.iter().filter_map(|name| columns.iter().find(|column| column.name == *name));
         let size = format!(
             "select greatest(reltuples, 0)::bigint, pg_relation_size(oid) from pg_class \
              where oid = {}::regclass",
             literal(&name)
         );
         let size = primary.ask_row(&size).await?;
-        let compared = common.iter().filter(|column| !key.contains(&column.name));
+        let SharedColumns { key, others, left_out } = columns;
         let table = ContentsTable {
             name: name.clone(),
-            columns: compared.take(COLUMNS_MAX).map(|column| own_column(column)).collect(),
+            columns: others.iter().map(CatalogueColumn::compared).collect(),
             left_out,
             version: None,
             rules: Rules { retains: Retention::NewestRow, ..Rules::default() },
             rows: primary.get::<i64>(&size, 0)?.cast_unsigned(),
             bytes: primary.get::<i64>(&size, 1)?.cast_unsigned(),
-            key: key.clone(),
+            key: key.iter().map(|column| column.name.clone()).collect(),
         };
-        let key_types = key_types.map(|column| column.ty.clone()).collect();
         let hash = ServerHash::common(&versions);
-        let compared = key.iter().chain(table.columns.iter().map(|column| &column.name));
-        let compared = compared.filter_map(|name| columns.iter().find(|column| column.name == *name));
-        let row_hash = hash.row(compared.map(|column| (column.name.as_str(), column.ty.as_str())));
+        let row_hash = hash.row(key.iter().chain(&others).map(|it| (it.name.as_str(), it.ty.as_str())));
         let version = versions.swap_remove(0);
         Ok(PostgresContents {
             roster,
@@ -130,7 +89,7 @@ impl PostgresContents {
             version,
             table,
             name,
-            key_types,
+            key_types: key.into_iter().map(|column| column.ty).collect(),
             hash,
             row_hash,
             received: AtomicU64::new(0),
@@ -198,40 +157,6 @@ fn shown(ty: Type, text: String) -> Value {
     }
 }
 
-/// The columns of a table, in order. Fails if the user may read none of them.
-async fn catalogue(server: &PostgresServer, table: &str) -> Result<Vec<CatalogueColumn>, TargetError> {
-    let question = format!(
-        "select attname::text, format_type(atttypid, atttypmod), \
-         has_column_privilege(attrelid, attnum, 'select') from pg_attribute \
-         where attrelid = {}::regclass and attnum > 0 and not attisdropped order by attnum",
-        literal(table)
-    );
-    let column = |row: &Row| {
-        let (name, ty) = (server.get(row, 0)?, server.get(row, 1)?);
-        Ok(CatalogueColumn { name, ty, is_granted: server.get(row, 2)? })
-    };
-    let rows = server.ask(&question, &[]).await?;
-    let columns = rows.iter().map(column).collect::<Result<Vec<_>, TargetError>>()?;
-    match columns.iter().any(|column| column.is_granted) {
-        true => Ok(columns),
-        false => {
-            let grant = format!("grant select on {table} to {}", quoted(server.user()));
-            Err(server.refused(format!("the user may not read {table}; an administrator can `{grant}`")))
-        }
-    }
-}
-
-/// The columns of the primary key, in its order.
-async fn key_of(server: &PostgresServer, table: &str) -> Result<Vec<String>, TargetError> {
-    let question = format!(
-        "select attname::text from pg_index join unnest(indkey) with ordinality as k(at, nth) on true \
-         join pg_attribute on attrelid = indrelid and attnum = k.at \
-         where indrelid = {}::regclass and indisprimary order by k.nth",
-        literal(table)
-    );
-    server.ask(&question, &[]).await?.iter().map(|row| server.get(row, 0)).collect()
-}
-
 /// How a server gets the rows of a table.
 async fn origin(
     primary: &PostgresServer,
@@ -253,20 +178,6 @@ async fn origin(
         }
     }
     Ok(Origin::Unknown)
-}
-
-fn own_column(column: &CatalogueColumn) -> Column {
-    let ty = match column.ty.as_str() {
-        "smallint" | "integer" | "bigint" => Type::Long,
-        "double precision" | "real" => Type::Double,
-        "boolean" => Type::Boolean,
-        "json" | "jsonb" => Type::Json,
-        "bytea" => Type::Bytes,
-        ty if ty.starts_with("numeric") => Type::Decimal,
-        ty if ty.starts_with("timestamp") => Type::Timestamp,
-        _ => Type::String,
-    };
-    Column::data(&column.name, ty, Merge::Overwrite)
 }
 
 #[async_trait]

@@ -20,6 +20,7 @@
 //! subscriber   SUPERUSER; since version 16 pg_create_subscription would do, but for skip-transaction
 //! ```
 
+mod catalogue;
 mod contents;
 mod digest;
 mod faults;
