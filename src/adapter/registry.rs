@@ -15,12 +15,13 @@ use super::postgres::Postgres;
 use super::specimen::SpecimenKind;
 use super::state::system::StateAdapter;
 use super::system::System;
-use crate::config::error::{ConfigError, InvalidValue, advise};
+use crate::config::error::{ConfigError, InvalidValue};
 use crate::config::load::load_with;
 use crate::config::target::TargetFile;
 use crate::target_error::{Holder, TargetError};
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::lifecycle::LifecycleRecord;
+use dissent_core::nearest::advise;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 

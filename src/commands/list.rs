@@ -3,10 +3,11 @@
 use super::output;
 use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
-use crate::config::error::{ConfigError, advise};
+use crate::config::error::ConfigError;
 use crate::exit::Exit;
 use crate::report::catalogue::{FINDINGS, FindingText, faults, targets};
 use crate::report::terminal::wrapped;
+use dissent_core::nearest::advise;
 
 /// Lists everything, one kind, or one thing in full.
 pub(super) fn list(args: &cli::ListArgs) -> Exit {

@@ -6,7 +6,6 @@
 
 use crate::adapter::exec::messages::PROTOCOL_SCHEMA;
 use crate::cli::{Cli, Format, SchemaOf};
-use crate::config::error::nearest;
 use crate::exit::Exit;
 use crate::report::{json, self_test, terminal};
 use crate::run::error::RunError;
@@ -16,6 +15,7 @@ use crate::target_error::Holder;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
 use dissent_core::checker::verdict::document::DocumentEnd;
+use dissent_core::nearest::nearest;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
 use serde_json::json;

@@ -4,7 +4,7 @@ use super::output;
 use super::target_argument::is_built_in;
 use crate::adapter::{Capabilities, InjectionContext, reach};
 use crate::cli::{self, Format};
-use crate::config::error::{ConfigError, nearest_few};
+use crate::config::error::ConfigError;
 use crate::config::load::{is_path, load};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
@@ -16,6 +16,7 @@ use dissent_core::checker::key_view::with_model::{KeyView, NoSuchKey, RowView, a
 use dissent_core::checker::key_view::without_model::without_model;
 use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
+use dissent_core::nearest::nearest_few;
 use dissent_store::latest_run::resolve;
 use dissent_store::run_reader::RunReader;
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@ use super::repeat_command;
 use crate::adapter::specimen::SpecimenKind;
 use crate::adapter::{self, BOUNDARIES, Defaults};
 use crate::cli::RunArgs;
-use crate::config::error::{ConfigError, advise};
+use crate::config::error::ConfigError;
 use crate::config::load::{is_path, load};
 use crate::config::settings::Settings;
 use crate::config::{known_issues, table};
@@ -15,6 +15,7 @@ use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
+use dissent_core::nearest::advise;
 use std::collections::BTreeMap;
 
 /// Under load, the open segment of a partition takes at most this multiple of the rows per segment.

@@ -1,7 +1,8 @@
 //! The text of one file, from the catalogue or from a path, and where in the text a wrong value is.
 
 use super::document::ConfigFile;
-use super::error::{ConfigError, InvalidValue, advise, reword};
+use super::error::{ConfigError, InvalidValue, reword};
+use dissent_core::nearest::advise;
 use miette::NamedSource;
 use std::io::Read as _;
 use std::ops::Range;

@@ -3,8 +3,9 @@
 
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
-use super::error::{ConfigError, InvalidValue, advise};
+use super::error::{ConfigError, InvalidValue};
 use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
+use dissent_core::nearest::advise;
 use std::path::Path;
 
 /// The courses of damage or of a freeze, as spelled in the verdict.

@@ -2,10 +2,11 @@
 
 use super::catalogue::{EmbeddedFile, NEMESES};
 use super::document::ConfigFile;
-use super::error::{InvalidValue, advise};
+use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
+use dissent_core::nearest::advise;
 
 /// Maximum number of timestamps by which a writer lags.
 const LAG_MAX: u64 = 1_000_000;

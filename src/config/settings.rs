@@ -2,12 +2,13 @@
 //! rest are refused, so that a misspelt key is never ignored.
 
 use super::document::ConfigFile;
-use super::error::{ConfigError, advise, reword};
+use super::error::{ConfigError, reword};
 use super::table::{self, TableOptions};
 use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
+use dissent_core::nearest::advise;
 use serde::de::value::{Error as ChoiceError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@
 //! The checker computes the expected rows from the log. So an option must not change the contents of rows,
 //! their order, or which of them is current. Other options are refused by name.
 
-use super::error::{InvalidValue, nearest};
+use super::error::InvalidValue;
+use dissent_core::nearest::nearest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 

@@ -23,6 +23,7 @@ pub mod checker;
 pub mod conductor;
 pub mod generator;
 pub mod history;
+pub mod nearest;
 #[cfg(test)]
 mod test_data;
 

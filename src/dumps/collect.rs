@@ -59,7 +59,7 @@ impl Wanted<'_> {
         source: &DumpSource,
         each: &mut dyn FnMut(DumpRow) -> Result<(), DumpError>,
     ) -> Result<(), DumpError> {
-        self.reading.rows(source, &|key| self.is_wanted(key), each)
+        self.reading.rows(source, &|key| self.is_wanted(key), each).map(drop)
     }
 
     /// Passes the wanted rows of the log on.

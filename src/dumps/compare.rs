@@ -2,61 +2,23 @@
 
 use crate::cells::Typing;
 use crate::collect::{Collected, KeyPart, Wanted, each_in_parallel};
-use crate::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
+use crate::columns::{check_merges, check_names, compared_columns, log_columns};
+use crate::digests::{BUCKETS, Buckets, Digests, digests, shown_key};
 use crate::error::DumpError;
 use crate::log::{EventFold, Folded, fold, is_set};
 use crate::part_files::parts;
 use crate::reading::Reading;
-use crate::rows::{DumpFormat, Pace, has_csv};
+use crate::rows::{Pace, has_csv};
 use crate::source::DumpSource;
+use crate::spec::CompareSpec;
 use dissent_core::checker::comparison::{Basis, Comparer, ExpectedState, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
-use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Type, Value};
-use dissent_core::history::stored_name::stored_name;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The name of the expected rows, beside those of the replicas.
 const EXPECTED: &str = "expected";
-
-/// What is compared with what, and by which rules.
-#[derive(Clone, Debug, Default)]
-pub struct CompareSpec {
-    /// One dump of each replica.
-    pub dumps: Vec<DumpSource>,
-    /// A second dump of each replica, in the same order, taken later. Empty if there are none.
-    pub later: Vec<DumpSource>,
-    /// The rows that are expected.
-    pub expected: Option<DumpSource>,
-    /// The log, whose fold is expected.
-    pub log: Option<DumpSource>,
-    /// How the columns of the log merge; those that are not named are overwritten.
-    pub merges: BTreeMap<String, Merge>,
-    /// Which columns mean what.
-    pub columns: Columns,
-    /// How files are written.
-    pub format: DumpFormat,
-    /// The column that orders the rows of a key.
-    pub version: Option<String>,
-    /// The column that says whether the row deletes its key.
-    pub deleted: Option<String>,
-    /// A column, and the value below which a row may be gone.
-    pub expired_below: Option<(String, String)>,
-    /// The reasons for which rows may be absent.
-    pub may_be_absent: BTreeSet<Absence>,
-    /// How far apart two doubles may be and count as equal, relative to the larger one, or to 1.
-    pub tolerance: f64,
-    /// Whether the user says that nothing was written while the dumps were taken.
-    pub settled: bool,
-    /// Position by replica.
-    pub positions: BTreeMap<String, u64>,
-    /// Whether a version is the position of the write that made the row.
-    pub version_is_position: bool,
-    /// About how much memory rows may take, in bytes.
-    pub memory: u64,
-}
 
 /// Takes the columns, and the rows of a key that differs.
 pub type DifferenceSink<'a> = &'a mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>;
@@ -85,24 +47,27 @@ pub fn compare(
     let names = compared_columns(spec, &found)?;
     let columns: Vec<Column> = names.iter().map(|name| column(spec, name)).collect();
     let marks = Marks::of(spec, &names);
-    let reading = || Reading { columns: &spec.columns, compared: &names, format: &spec.format, typing, pace };
     let version = marks.version;
+    let reading = |compared| Reading { columns: &spec.columns, compared, format: &spec.format, typing, pace };
+    let in_log = log_columns(spec, &names);
+    let place = |name: &String| in_log.iter().position(|other| other == name);
     let folded = spec.log.as_ref().map(|source| {
-        check_merges(spec, &names, typing)?;
+        check_merges(spec, typing)?;
         let log = EventFold {
-            reading: reading(),
+            reading: reading(&in_log),
             merged: &columns,
-            version,
-            deleted: marks.deleted,
+            version: spec.version.as_ref().and_then(place),
+            deleted: spec.deleted.as_ref().and_then(place),
             memory: spec.memory,
         };
         fold(source, &log, spool)
     });
     let folded = folded.transpose()?;
+    check_names(spec, &found, folded.as_ref().map(|folded| &folded.layout))?;
     let comparison = Running { spec, found: &found, folded: folded.as_ref() };
     let buckets = comparison.differing_buckets();
     let wanted = Wanted {
-        reading: reading(),
+        reading: reading(&names),
         sources: &sources,
         folded: folded.as_ref(),
         buckets: &buckets,
@@ -142,57 +107,6 @@ fn column(spec: &CompareSpec, name: &String) -> Column {
     let ty = spec.columns.types.get(name).copied().unwrap_or(Type::String);
     let merge = spec.merges.get(name).copied().unwrap_or(Merge::Overwrite);
     Column::data(name, ty, merge)
-}
-
-/// A merge function needs values of its own kind, which text is not.
-fn check_merges(spec: &CompareSpec, names: &[String], typing: Typing) -> Result<(), DumpError> {
-    for (name, merge) in &spec.merges {
-        if !names.contains(name) {
-            let names = names.join(", ");
-            return Err(DumpError::Usage(format!(
-                "--merge {name}: no such column is compared: there are {names}"
-            )));
-        }
-        let takes_text = merge.types().contains(&Type::String);
-        if !takes_text && typing == Typing::Text && !spec.columns.types.contains_key(name) {
-            let merge = stored_name(merge);
-            let problem = format!(
-                "--merge {name}={merge} needs numbers or lists, and CSV has only text: add --type {name}=TYPE"
-            );
-            return Err(DumpError::Usage(problem));
-        }
-    }
-    Ok(())
-}
-
-/// The columns compared: all that any dump has, but for those of the key and those ignored.
-fn compared_columns(spec: &CompareSpec, found: &[Digests]) -> Result<Vec<String>, DumpError> {
-    let mut names: Vec<String> = Vec::new();
-    for name in found.iter().flat_map(|digests| digests.layout.names()) {
-        if !names.contains(name) && !spec.columns.key.contains(name) && !spec.columns.ignore.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    let known = |name: &String| names.contains(name);
-    let named =
-        spec.version.iter().chain(&spec.deleted).chain(spec.expired_below.iter().map(|(name, _)| name));
-    if let Some(missing) = named.into_iter().find(|name| !known(name)) {
-        let names = names.join(", ");
-        return Err(DumpError::Usage(format!(
-            "no dump has a column {missing} to compare: there are {names}"
-        )));
-    }
-    // A row without a column has null there; a file without it says nothing of it.
-    for (source, digests) in spec.dumps.iter().chain(&spec.later).zip(found) {
-        let lacks = names.iter().find(|name| digests.layout.find(name).is_none());
-        if let Some(lacks) = lacks.filter(|_| digests.rows > 0) {
-            return Err(DumpError::Usage(format!(
-                "{} has no column {lacks}, which another dump has: leave it out with --ignore {lacks}",
-                source.given
-            )));
-        }
-    }
-    Ok(names)
 }
 
 /// Takes the types of columns from the first values met, for reports.

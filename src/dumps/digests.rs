@@ -6,7 +6,7 @@
 //! digests differ; the second pass then finds them equal.
 
 use crate::cells::{CellKind, DumpCells, Typing, text};
-use crate::error::DumpError;
+use crate::error::{DumpError, no_column};
 use crate::layout::Layout;
 use crate::rows::{DumpFormat, Pace, Rows};
 use crate::source::DumpSource;
@@ -161,7 +161,8 @@ pub(super) fn digests(
     if count == 0 {
         let known = columns.key.iter().all(|name| rows.layout.find(name).is_some());
         if !known && !rows.layout.names().is_empty() {
-            return Err(DumpError::Usage(no_column(&columns.key, &rows.layout, &source.given)));
+            let problem = format!("{} has no such column", source.given);
+            return Err(DumpError::Usage(no_key(&columns.key, &rows.layout, &problem)));
         }
     }
     Ok(Digests { buckets, rows: count, bytes, layout: rows.layout })
@@ -193,7 +194,7 @@ impl KeyColumns {
     ) -> Result<(), String> {
         if self.places.is_empty() {
             let places: Option<Vec<usize>> = columns.key.iter().map(|name| layout.find(name)).collect();
-            self.places = places.ok_or_else(|| no_column(&columns.key, layout, "the row"))?;
+            self.places = places.ok_or_else(|| no_key(&columns.key, layout, "the row has no such column"))?;
         }
         key.clear();
         for (at, (place, name)) in self.places.iter().zip(&columns.key).enumerate() {
@@ -254,8 +255,8 @@ pub(super) fn shown_key(key: &str) -> String {
     }
 }
 
-fn no_column(key: &[String], layout: &Layout, place: &str) -> String {
-    let missing: Vec<&str> =
-        key.iter().filter(|name| layout.find(name).is_none()).map(String::as_str).collect();
-    format!("{place} has no column {}: its columns are {}", missing.join(", "), layout.names().join(", "))
+/// The columns of the key are not all there.
+fn no_key(key: &[String], layout: &Layout, problem: &str) -> String {
+    let missing = key.iter().find(|name| layout.find(name).is_none());
+    no_column("key", missing.map_or("", String::as_str), problem, layout.names())
 }

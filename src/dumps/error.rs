@@ -1,6 +1,19 @@
 //! What can be wrong with a dump, with the place in it.
 
+use dissent_core::nearest::nearest;
 use std::path::{Path, PathBuf};
+
+/// An option names a column that is not there. `problem` says so; `columns` are those that are.
+pub(super) fn no_column<'c>(
+    option: &str,
+    name: &str,
+    problem: &str,
+    columns: impl IntoIterator<Item = &'c String>,
+) -> String {
+    let columns: Vec<&str> = columns.into_iter().map(String::as_str).collect();
+    let near = nearest(name, &columns).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+    format!("--{option} {name}: {problem}: there are {}{near}", columns.join(", "))
+}
 
 /// Why a dump could not be read.
 #[derive(Debug, thiserror::Error)]

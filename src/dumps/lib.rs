@@ -4,6 +4,7 @@
 //! source      bytes of a file, a folder or a pipe, decompressed
 //! csv, jsonl  rows of cells
 //! digests     first pass: one digest for each bucket of keys; equal buckets are done
+//! columns     those that are compared, and those that options name
 //! log         events of keys, folded to the rows that are expected
 //! collect     second pass: the rows of the other buckets, in memory or sorted into parts on disk
 //! compare     the rows of each key side by side, to the checker
@@ -14,6 +15,7 @@
 
 pub mod cells;
 pub mod collect;
+mod columns;
 pub mod compare;
 mod csv;
 pub mod digests;
@@ -25,3 +27,4 @@ mod part_files;
 mod reading;
 pub mod rows;
 pub mod source;
+pub mod spec;

@@ -2,6 +2,7 @@
 
 use crate::digests::Buckets;
 use crate::error::DumpError;
+use crate::layout::Layout;
 use crate::part_files::{PartFiles, part_of, parts, read_part};
 use crate::reading::{DumpRow, Reading};
 use crate::source::DumpSource;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// How events are read and merged.
 pub(super) struct EventFold<'l> {
     pub(super) reading: Reading<'l>,
-    /// The columns compared, with their merge functions.
+    /// The columns compared, with their merge functions. Those that are read begin with them.
     pub(super) merged: &'l [Column],
     /// The column that orders events. None: the order of the file.
     pub(super) version: Option<usize>,
@@ -37,6 +38,8 @@ pub(super) struct Folded {
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) buckets: Buckets,
+    /// Its columns.
+    pub(super) layout: Layout,
 }
 
 impl EventFold<'_> {
@@ -61,7 +64,7 @@ pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Re
     // Compressed text has about a tenth of its size, and its number of rows is not known yet.
     let parts = parts(source.bytes() / 20, source.bytes() * 10, log.memory);
     let mut out = PartFiles::create(&spool.join("events"), parts)?;
-    log.reading.rows(source, &|_| true, &mut |event| {
+    let layout = log.reading.rows(source, &|_| true, &mut |event| {
         log.check(source, &event)?;
         out.push(part_of(&event.key, parts), &event)
     })?;
@@ -87,7 +90,7 @@ pub(super) fn fold(source: &DumpSource, log: &EventFold<'_>, spool: &Path) -> Re
             out.push(part, &FoldedRow { key, cols })?;
         }
     }
-    Ok(Folded { files: out.finish()?, rows, bytes, buckets })
+    Ok(Folded { files: out.finish()?, rows, bytes, buckets, layout })
 }
 
 impl Folded {

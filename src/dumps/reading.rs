@@ -3,6 +3,7 @@
 use crate::cells::{DumpCells, Typing, value};
 use crate::digests::{Columns, KeyColumns};
 use crate::error::DumpError;
+use crate::layout::Layout;
 use crate::rows::{DumpFormat, Pace, Rows};
 use crate::source::DumpSource;
 use dissent_core::history::schema::Value;
@@ -26,13 +27,13 @@ pub(super) struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Passes the rows on whose keys are wanted.
+    /// Passes the rows on whose keys are wanted. Returns the columns met.
     pub(super) fn rows(
         &self,
         source: &DumpSource,
         is_wanted: &dyn Fn(&str) -> bool,
         each: &mut dyn FnMut(DumpRow) -> Result<(), DumpError>,
-    ) -> Result<(), DumpError> {
+    ) -> Result<Layout, DumpError> {
         let mut rows = Rows::of(source, self.format, self.pace);
         let (mut cells, mut key, mut keys) =
             (DumpCells::default(), String::new(), KeyColumns::new(self.typing));
@@ -55,6 +56,6 @@ impl Reading<'_> {
             }
             each(DumpRow { key: key.clone(), cols })?;
         }
-        Ok(())
+        Ok(rows.layout)
     }
 }

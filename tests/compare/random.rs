@@ -2,10 +2,11 @@
 //! small tables with planted differences, each replica's in a random order and format. Numbers are written
 //! in one way, since beside CSV they are compared letter by letter.
 
-use dissent::dumps::compare::{CompareSpec, compare};
+use dissent::dumps::compare::compare;
 use dissent::dumps::digests::Columns;
 use dissent::dumps::rows::Pace;
 use dissent::dumps::source::DumpSource;
+use dissent::dumps::spec::CompareSpec;
 use dissent_core::checker::verdict::{Anomaly, FindingKind, Pattern, Verdict};
 use dissent_core::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const GOOD: &str = "k,x\na,1\nb,2\n";
 
 /// Files for the refusals: each name with its content.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("a.csv", GOOD),
     ("b.csv", GOOD),
     ("other/a.csv", GOOD),
@@ -21,6 +21,7 @@ const FILES: [(&str, &str); 16] = [
     ("nothing.csv", ""),
     ("column.csv", "k,x,y\na,1,2\n"),
     ("good.jsonl", "{\"k\":\"a\",\"x\":\"1\"}\n{\"k\":\"b\",\"x\":\"2\"}\n"),
+    ("loaded.jsonl", "{\"k\":\"a\"}\n{\"k\":\"b\",\"loaded_at\":2}\n"),
     ("cut.jsonl", "{\"k\":\"a\",\"x\":\"1\"}\n\n{\"k\":\"b\",\"x\":\n"),
     ("value.jsonl", "{\"k\":\"a\",\"x\":\"1\"}\n\"planted\"\n"),
     ("no-key.jsonl", "{\"k\":\"a\",\"x\":\"1\"}\n{\"x\":\"2\"}\n"),
@@ -60,11 +61,19 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         ("good.jsonl no-key.jsonl --key k", "no-key.jsonl, line 2: the row has no `k`"),
         ("cut.csv.zst a.csv --key k", "cut.csv.zst"),
         ("cut.csv.gz a.csv --key k", "cut.csv.gz, line "),
-        ("a.csv b.csv --key id", "a.csv, line 2: the row has no column id: its columns are k, x"),
-        ("a.csv b.csv --key k,id", "has no column id"),
+        ("a.csv b.csv --key id", "a.csv, line 2: --key id: the row has no such column: there are k, x"),
+        ("a.csv b.csv --key k,id", "--key id: the row has no such column: there are k, x"),
         ("a.csv column.csv --key k", "a.csv has no column y, which another dump has"),
-        ("a.csv b.csv --key k --version v", "no dump has a column v"),
-        ("a.csv b.csv --key k --deleted gone", "no dump has a column gone"),
+        ("a.csv b.csv --key k --version v", "--version v: no such column is compared: there are x"),
+        ("a.csv b.csv --key k --deleted gone", "--deleted gone: no such column is compared: there are x"),
+        ("a.csv b.csv --key k --expired-below at=1", "--expired-below at: no such column is compared"),
+        ("column.csv --key k --log column.csv --deleted gone", "--deleted gone: there is no such column"),
+        ("a.csv b.csv --key k --type kk=long", "--type kk: there is no such column: there are k, x"),
+        ("good.jsonl a.csv --key k --ignore y", "--ignore y: there is no such column: there are k, x"),
+        (
+            "loaded.jsonl --key k --log loaded.jsonl --ignore loaded_ta",
+            "--ignore loaded_ta: there is no such column: there are k, loaded_at (did you mean `loaded_at`?)",
+        ),
         ("a.csv other/a.csv --key k", "two dumps are called a"),
         ("a.csv --key k", "a alone is compared with nothing"),
         (

@@ -1,10 +1,11 @@
 //! What does not fit into memory goes through files, and nothing of the verdict depends on it.
 
-use dissent::dumps::compare::{CompareSpec, compare};
+use dissent::dumps::compare::compare;
 use dissent::dumps::digests::Columns;
 use dissent::dumps::error::DumpError;
 use dissent::dumps::rows::Pace;
 use dissent::dumps::source::DumpSource;
+use dissent::dumps::spec::CompareSpec;
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::history::schema::Merge;
 use std::collections::BTreeSet;

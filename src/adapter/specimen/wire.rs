@@ -3,12 +3,12 @@
 
 use crate::adapter::capabilities::RowSink;
 use crate::adapter::http::parse;
-use crate::config::error::advise;
 use crate::target_error::TargetError;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use dissent_core::history::shard_snapshot::CountedRow;
+use dissent_core::nearest::advise;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
