@@ -78,7 +78,7 @@ pub fn run_comparison(
     match (judged, stopped.get()) {
         (Err(RunError::Dump(DumpError::Stopped)), Some(signal)) => {
             folder.remove();
-            Err(RunError::StopSignal(*signal))
+            Err(RunError::StopSignal { signal: *signal, meanwhile: "the dumps were compared" })
         }
         (Err(error), _) => {
             folder.remove();

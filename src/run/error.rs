@@ -24,8 +24,13 @@ pub enum RunError {
     #[error(transparent)]
     Hook(#[from] HookError),
     /// A signal came before there was anything to judge.
-    #[error("interrupted by {} while the target was set up", .0.name())]
-    StopSignal(StopSignal),
+    #[error("interrupted by {} while {meanwhile}", signal.name())]
+    StopSignal {
+        /// The signal.
+        signal: StopSignal,
+        /// What was being done, as a clause: `the target was set up`.
+        meanwhile: &'static str,
+    },
     /// The simulated target could not be set up.
     #[error(transparent)]
     Simulated(#[from] ::specimen::Error),
@@ -85,7 +90,7 @@ impl RunError {
             | RunError::Import(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
-            RunError::StopSignal(cut) => cut.exit(),
+            RunError::StopSignal { signal, .. } => signal.exit(),
             RunError::Surroundings { .. } => Exit::Bug,
         }
     }
@@ -97,7 +102,7 @@ impl RunError {
             RunError::Store(_) => Some("no-record"),
             RunError::Lost { .. } => Some("record-lost"),
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
-            RunError::StopSignal(_) => Some("interrupted"),
+            RunError::StopSignal { .. } => Some("interrupted"),
             RunError::Surroundings { .. } => Some("bug"),
             RunError::Dump(error) if error.is_full() => Some("no-space"),
             RunError::Spec(_)

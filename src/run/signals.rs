@@ -71,7 +71,7 @@ pub(super) async fn interruptible<T, E: Into<RunError>>(
     let mut signals =
         listening.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
     tokio::select! {
-        signal = signals.next() => Err(RunError::StopSignal(signal)),
+        signal = signals.next() => Err(RunError::StopSignal { signal, meanwhile: "the target was set up" }),
         done = work => done.map_err(Into::into),
     }
 }

@@ -170,12 +170,15 @@ fn an_error_in_a_pipe_names_the_pipe() {
 }
 
 /// Ctrl-C once the pipe is being copied; the exit code is awaited.
-fn interrupted(folder: &Path, mut child: Child) {
+fn interrupted(folder: &Path, child: Child) {
     let spool = |run: &Path| std::fs::read_dir(run.join("spool")).is_ok_and(|files| files.count() > 0);
     until("a pipe is being copied", || results(folder).iter().any(|run| spool(run)));
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
     assert!(kill.success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let ended = child.wait_with_output().expect("it ends");
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted by SIGINT while the dumps were compared"), "{said}");
     assert!(results(folder).is_empty(), "something is left");
 }
 
@@ -186,7 +189,7 @@ fn fifo(folder: &Path) -> Child {
     dissent(folder)
         .args(["compare", "a.csv", "b.csv", "--key", "k"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("it starts")
 }
