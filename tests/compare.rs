@@ -38,6 +38,22 @@ fn results(folder: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// Dumps of one name in several folders: each path is on the page, beside its replica.
+#[test]
+fn reports_name_every_file_that_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for place in ["first", "second", "right"] {
+        std::fs::create_dir(folder.path().join(place)).expect("it is made");
+        std::fs::write(folder.path().join(place).join("a.csv"), "k,x\n1,1\n").expect("it is written");
+    }
+    let words = "first/a.csv --key k --later second/a.csv --model right/a.csv";
+    let output = compare(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = std::fs::read_to_string(results(folder.path())[0].join("report.html")).expect("a page");
+    assert!(page.contains("<td>first/a.csv, and later from second/a.csv</td>"), "{page}");
+    assert!(page.contains("<td>right/a.csv</td>"), "{page}");
+}
+
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compare");
     let all = std::fs::read_dir(folder).expect("the cases' folder");

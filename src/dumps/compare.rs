@@ -18,7 +18,7 @@ use dissent_core::history::schema::{Column, Merge, Type, Value};
 use std::path::Path;
 
 /// The name of the expected rows, beside those of the replicas.
-const EXPECTED: &str = "expected";
+pub const EXPECTED: &str = "expected";
 
 /// Takes the columns, and the rows of a key that differs.
 pub type DifferenceSink<'a> = &'a mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>;

@@ -5,7 +5,7 @@ use super::folder_name::in_fresh_folder;
 use super::hidden::Hidden;
 use super::judging::JudgedRun;
 use super::signals::SignalWatch;
-use crate::dumps::compare::compare;
+use crate::dumps::compare::{EXPECTED, compare};
 use crate::dumps::error::DumpError;
 use crate::dumps::rows::Pace;
 use crate::dumps::source::DumpSource;
@@ -19,6 +19,7 @@ use dissent_core::history::time::Nanos;
 use dissent_store::names::path_name;
 use dissent_store::run_writer::{StoreError, create_folder};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,7 @@ fn compared(
         &replicas,
         &schema(&rules, outcome.columns),
     );
-    meta.settings = sources().map(|source| (source.name.clone(), source.given.clone())).collect();
+    meta.settings = read_from(&rules);
     meta.command = command;
     meta.started = started;
     let duration =
@@ -136,6 +137,18 @@ fn compared(
     known.iter().for_each(|list| judged.acknowledge(list));
     judged.write_reports(&folder.0, "")?;
     Ok(judged)
+}
+
+/// By replica, the dumps that its rows were read from; and the referee's file.
+fn read_from(spec: &CompareSpec) -> BTreeMap<String, String> {
+    let referee = spec.expected.iter().chain(&spec.log);
+    let mut from: BTreeMap<String, String> =
+        referee.map(|source| (EXPECTED.to_owned(), source.given.clone())).collect();
+    for (at, first) in spec.dumps.iter().enumerate() {
+        let later = spec.later.get(at).map(|later| format!(", and later from {}", later.given));
+        from.insert(first.name.clone(), first.given.clone() + &later.unwrap_or_default());
+    }
+    from
 }
 
 fn check_names(spec: &CompareSpec) -> Result<(), DumpError> {
