@@ -52,10 +52,4 @@ impl DumpError {
         let file = file.to_owned();
         move |source| DumpError::Io { action, file, source }
     }
-
-    /// Whether there is no space left to write to.
-    pub fn is_full(&self) -> bool {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self, DumpError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
-    }
 }

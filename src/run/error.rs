@@ -9,7 +9,7 @@ use crate::target_error::TargetError;
 use dissent_store::cure::Cure;
 use dissent_store::latest_run::ResolveError;
 use dissent_store::run_reader::OpenError;
-use dissent_store::run_writer::StoreError;
+use dissent_store::run_writer::{StoreError, is_full};
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ impl RunError {
         match self {
             // This error comes from the environment, not from wrong arguments.
             RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
-            RunError::Dump(error) if error.is_full() => Exit::Inconclusive,
+            RunError::Dump(DumpError::Io { source, .. }) if is_full(source) => Exit::Inconclusive,
             RunError::Spec(_)
             | RunError::Dump(_)
             | RunError::Audit(_)
@@ -104,13 +104,37 @@ impl RunError {
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
             RunError::StopSignal { .. } => Some("interrupted"),
             RunError::Surroundings { .. } => Some("bug"),
-            RunError::Dump(error) if error.is_full() => Some("no-space"),
+            RunError::Dump(DumpError::Io { source, .. }) if is_full(source) => Some("no-space"),
             RunError::Spec(_)
             | RunError::Dump(_)
             | RunError::Audit(_)
             | RunError::NoRun(_)
             | RunError::Open(_)
             | RunError::Import(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dissent_store::run_writer::failed;
+    use std::io::{Error, ErrorKind};
+    use std::path::Path;
+
+    #[test]
+    fn a_full_disk_is_the_same_to_dumps_and_to_records() {
+        for (kind, exit, reason) in [
+            (ErrorKind::StorageFull, Exit::Inconclusive, Some("no-space")),
+            (ErrorKind::QuotaExceeded, Exit::Inconclusive, Some("no-space")),
+            (ErrorKind::FileTooLarge, Exit::Inconclusive, Some("no-space")),
+            (ErrorKind::PermissionDenied, Exit::Usage, None),
+        ] {
+            let file = Path::new("rows");
+            let of_dump = RunError::Dump(DumpError::io("write", file)(Error::from(kind)));
+            assert_eq!((of_dump.exit(), of_dump.reason()), (exit, reason), "{kind}");
+            let of_record = RunError::Store(failed("write", file)(Error::from(kind)));
+            assert_eq!(of_record.exit(), exit, "{kind}");
         }
     }
 }

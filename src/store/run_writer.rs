@@ -111,12 +111,15 @@ pub enum StoreError {
 
 /// The error of a failed operation on a file. `action` is a verb for the message.
 pub fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
-    move |source| match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            StoreError::Full { file: file.to_owned() }
-        }
-        _ => StoreError::Io { action, file: file.to_owned(), source },
+    move |source| match is_full(&source) {
+        true => StoreError::Full { file: file.to_owned() },
+        false => StoreError::Io { action, file: file.to_owned(), source },
     }
+}
+
+/// Whether there is no space left to write to, or no more is allowed.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 /// Replaces a file atomically: a reader sees either the old one or the new one.
