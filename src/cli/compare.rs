@@ -56,10 +56,12 @@ pub struct CompareArgs {
     /// Expected rows, as a dump: says which replicas are wrong, also if all agree
     #[arg(long, value_name = "DUMP")]
     pub model: Option<String>,
-    /// The log, as a file of events in order: says which replicas are wrong, also if all agree. It must
-    /// have its beginning
+    /// The log, as a file of events in order: says which replicas are wrong, also if all agree
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub log: Option<String>,
+    /// The log has the first event of every key. Without it, what may have been written before is no finding
+    #[arg(long, requires = "log")]
+    pub log_is_whole: bool,
     /// How a column of the log merges: overwrite, ignore, increment, append, union, max, min [default:
     /// overwrite]
     #[arg(long = "merge", value_name = "COLUMN=FUNCTION", value_parser = merge, requires = "log")]

@@ -54,6 +54,7 @@ fn rules(args: &cli::CompareArgs) -> CompareSpec {
             types: args.types.iter().cloned().collect(),
         },
         format: DumpFormat { delimiter: args.delimiter, null: args.null.clone() },
+        log_is_whole: args.log_is_whole,
         merges: args.merges.iter().cloned().collect(),
         version: args.version.clone(),
         deleted: args.deleted.clone(),

@@ -248,6 +248,7 @@ impl Running<'_> {
             version_is_position: spec.version_is_position,
             settled,
             has_referee: self.has_referee(),
+            referee_is_whole: spec.log.is_none() || spec.log_is_whole,
         }
     }
 

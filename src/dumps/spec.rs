@@ -18,6 +18,8 @@ pub struct CompareSpec {
     pub expected: Option<DumpSource>,
     /// The log, whose fold is expected.
     pub log: Option<DumpSource>,
+    /// Whether the user says that the log has the first event of every key.
+    pub log_is_whole: bool,
     /// How the columns of the log merge; those that are not named are overwritten.
     pub merges: BTreeMap<String, Merge>,
     /// Which columns mean what.

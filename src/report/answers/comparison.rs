@@ -61,7 +61,11 @@ pub(super) fn inconclusive_answers(verdict: &Verdict, c: &Comparison) -> Vec<Ans
         (DoubtKind::Unreadable | DoubtKind::Unread, _) => {
             "find out why it could not be read, and read it again"
         }
-        (DoubtKind::Uncalibrated, _) => "check the merge functions, and where the log begins",
+        (DoubtKind::Uncalibrated, Some(_)) => "check the merge functions, and where the log begins",
+        (DoubtKind::Uncalibrated, None) => {
+            "check the merge functions, and where the log begins; if it has the first event of every key, \
+             say so (--log-is-whole)"
+        }
         _ => "read the doubts: each says what is missing",
     });
     let mut answers = vec![Answer::lines("What was seen?", "seen", seen)];
@@ -221,6 +225,10 @@ fn unsaid_words(unsaid: Unsaid, is_audit: bool) -> &'static str {
         }
         (Unsaid::AgreeButWrong, true) => {
             "whether all agree on wrong rows: that takes the input log, where there is one (--log)"
+        }
+        (Unsaid::BeforeTheLog, _) => {
+            "who is wrong where a key may be older than the log: that takes a log with the first event of \
+             every key (--log-is-whole)"
         }
         (Unsaid::Newer, false) => "which row is newer: no column orders the rows of a key (--version)",
         (Unsaid::Newer, true) => "which row is newer: the table has no column that orders the rows of a key",

@@ -115,6 +115,8 @@ impl AuditFacts {
             positions: BTreeMap::new(),
             version_is_position: false,
             has_referee: self.refereed.is_some(),
+            // What a log without its beginning cannot say, the audit leaves out of what it expects.
+            referee_is_whole: true,
             refereed: self.refereed.clone().unwrap_or_else(|| vec![true; schema.columns.len()]),
             rows_as_expected: done.values().map(|record| record.as_expected).sum(),
             rows,

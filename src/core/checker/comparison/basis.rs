@@ -30,6 +30,8 @@ pub struct Basis {
     pub version_is_position: bool,
     /// Whether there is a referee.
     pub has_referee: bool,
+    /// Whether the referee knows all that ever happened to a key. A log may lack its beginning.
+    pub referee_is_whole: bool,
     /// By column: whether the referee judges it. Columns that it does not are judged by the peers.
     pub refereed: Vec<bool>,
     /// Rows of which it is known, without looking at them one by one, that all are as expected.

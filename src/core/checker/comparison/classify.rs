@@ -11,6 +11,7 @@
 //! ```
 
 use super::basis::Basis;
+use super::beginning::proved;
 use super::rows::{ExpectedState, KeyRows, ReplicaRow};
 use super::version::{is_number, version_order};
 use crate::checker::verdict::pattern::{classes, pattern, sizes};
@@ -55,10 +56,20 @@ enum RowVote<'r> {
     Excused(Absence),
 }
 
-/// What is wrong with this key, and how many rows were absent for a good reason.
-pub(super) fn classify(basis: &Basis, rows: &KeyRows) -> (Vec<KeyAnomaly>, BTreeMap<Absence, u64>) {
-    let mut excused = BTreeMap::new();
-    let mut anomalies = Vec::new();
+/// What a comparison of the rows of one key found.
+#[derive(Debug, Default)]
+pub(super) struct KeyJudgement {
+    /// What is wrong.
+    pub(super) anomalies: Vec<KeyAnomaly>,
+    /// How many rows were absent for a good reason.
+    pub(super) excused: BTreeMap<Absence, u64>,
+    /// Whether replicas differ from a log in what its missing beginning may explain: there the peers judged.
+    pub(super) leaves_open: bool,
+}
+
+/// Compares the rows of one key.
+pub(super) fn classify(basis: &Basis, rows: &KeyRows) -> KeyJudgement {
+    let mut found = KeyJudgement::default();
     let has_versions = basis.version.is_some() && rows.shown.iter().flatten().any(|rows| rows.len() > 1);
     let versions = if has_versions { versions(basis, rows) } else { vec![None] };
     let newest = versions.len() - 1;
@@ -70,14 +81,16 @@ pub(super) fn classify(basis: &Basis, rows: &KeyRows) -> (Vec<KeyAnomaly>, BTree
             .collect();
         for vote in votes.iter().flatten() {
             if let RowVote::Excused(absence) = vote {
-                *excused.entry(*absence).or_default() += 1;
+                *found.excused.entry(*absence).or_default() += 1;
             }
         }
         // A referee knows the newest row only.
         let expected = if at == newest { &rows.expected } else { &ExpectedState::Unknown };
-        anomalies.extend(compare(basis, &votes, expected));
+        let (anomalies, leaves_open) = compare(basis, &votes, expected);
+        found.anomalies.extend(anomalies);
+        found.leaves_open |= leaves_open;
     }
-    (anomalies, excused)
+    found
 }
 
 /// All versions of a key, ascending.
@@ -126,23 +139,36 @@ fn absence(basis: &Basis, rows: &KeyRows, shown: &[ReplicaRow], version: Option<
     basis.may_be_absent.iter().copied().find(|absence| holds(*absence))
 }
 
-fn compare(basis: &Basis, votes: &[Option<RowVote<'_>>], expected: &ExpectedState) -> Vec<KeyAnomaly> {
+/// What is wrong, and whether anything is left to the peers that a whole referee would judge.
+fn compare(
+    basis: &Basis,
+    votes: &[Option<RowVote<'_>>],
+    expected: &ExpectedState,
+) -> (Vec<KeyAnomaly>, bool) {
     let voters: Vec<usize> =
         (0..votes.len()).filter(|&at| !matches!(votes[at], None | Some(RowVote::Excused(_)))).collect();
     let all = Ballot::of(basis, votes, voters, vec![true; basis.columns.len()]);
-    if *expected == ExpectedState::Unknown {
-        return all.anomalies(&by_peers(&all.cast, &all.groups), None);
+    let shown: Vec<&ReplicaRow> = all.cast.iter().flat_map(|vote| vote.rows()).copied().collect();
+    let is_older_key = *expected == ExpectedState::Never && !basis.referee_is_whole;
+    if *expected == ExpectedState::Unknown || is_older_key {
+        let anomalies = all.anomalies(&by_peers(&all.cast, &all.groups), None);
+        return (anomalies, is_older_key && !shown.is_empty());
     }
-    let refereed = Ballot { columns: basis.refereed.clone(), ..all.clone() };
+    let proved = match expected {
+        ExpectedState::Row(right) => proved(basis, &shown, right),
+        _ => basis.refereed.clone(),
+    };
+    let open: Vec<bool> = proved.iter().map(|proved| !proved).collect();
+    let leaves_open = proved != basis.refereed;
+    let refereed = Ballot { columns: proved, ..all.clone() };
     let what: Vec<_> = all.cast.iter().map(|vote| by_referee(&refereed, vote, expected)).collect();
     let mut anomalies = refereed.anomalies(&what, Some(expected));
-    let open: Vec<bool> = basis.refereed.iter().map(|refereed| !refereed).collect();
     if open.contains(&true) {
         let with_rows = all.voters.iter().zip(&all.cast).filter(|(_, vote)| vote.len() > 0);
         let peers = Ballot::of(basis, votes, with_rows.map(|(at, _)| *at).collect(), open);
         anomalies.extend(peers.anomalies(&by_peers(&peers.cast, &peers.groups), None));
     }
-    anomalies
+    (anomalies, leaves_open)
 }
 
 /// The votes on one row, in some of its columns.

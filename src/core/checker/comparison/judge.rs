@@ -29,6 +29,10 @@ pub struct Comparer {
     keys_compared: u64,
     keys_differing: u64,
     keys_moving: u64,
+    /// Whether the referee left anything to the peers, since it may not know what was before.
+    leaves_open: bool,
+    /// Keys on which the peers agree then.
+    keys_unproved: u64,
     keys_above_positions: u64,
     excused: BTreeMap<Absence, u64>,
 }
@@ -48,6 +52,8 @@ impl Comparer {
             keys_compared: 0,
             keys_differing: 0,
             keys_moving: 0,
+            leaves_open: false,
+            keys_unproved: 0,
             keys_above_positions: 0,
             excused: BTreeMap::new(),
         }
@@ -74,7 +80,8 @@ impl Comparer {
             );
             self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
         }
-        if let Some((unknown, keys)) = self.calibration.unknown_keys(self.basis.rows_as_expected) {
+        let unknown = self.calibration.unknown_keys(self.basis.rows_as_expected);
+        if let Some((unknown, keys)) = unknown.filter(|_| self.basis.referee_is_whole) {
             self.knows_keys = false;
             let detail = format!(
                 "{unknown} of {keys} keys that all replicas show are not expected at all, so that is no \
@@ -94,19 +101,24 @@ impl Comparer {
         }
         let is_by_peers = !self.knows_keys && rows.expected == ExpectedState::Never;
         let by_peers = is_by_peers.then(|| KeyRows { expected: ExpectedState::Unknown, ..rows.clone() });
-        let (anomalies, excused) = classify(&self.basis, by_peers.as_ref().unwrap_or(rows));
-        for (reason, count) in excused {
+        let found = classify(&self.basis, by_peers.as_ref().unwrap_or(rows));
+        for (reason, count) in found.excused {
             *self.excused.entry(reason).or_default() += count;
         }
-        if anomalies.is_empty() {
+        if found.anomalies.is_empty() && !found.leaves_open {
             return false;
         }
         if rows.is_moving() {
             self.keys_moving += 1;
             return false;
         }
+        self.leaves_open |= found.leaves_open;
+        if found.anomalies.is_empty() {
+            self.keys_unproved += 1;
+            return true;
+        }
         self.keys_differing += 1;
-        for anomaly in &anomalies {
+        for anomaly in &found.anomalies {
             self.findings.add(&self.basis, &rows.key, anomaly);
         }
         true
@@ -186,6 +198,14 @@ impl Comparer {
             let detail = format!("{} keys differ, and changed between the two reads", self.keys_moving);
             doubt(DoubtKind::NotSettled, detail);
         }
+        if self.keys_unproved > 0 {
+            let detail = format!(
+                "on {} of {} keys the replicas agree, and not with the log: that is no finding, since a key \
+                 may be older than the log",
+                self.keys_unproved, self.keys_compared,
+            );
+            doubt(DoubtKind::Uncalibrated, detail);
+        }
         let is_all_above =
             self.keys_above_positions == self.keys_compared && self.basis.rows_as_expected == 0;
         if self.keys_above_positions > 0 && is_all_above {
@@ -205,6 +225,7 @@ impl Comparer {
             (Unsaid::Lag, self.settled == Settled::Unknown && lag),
             (Unsaid::NobodyOutvoted, two && !self.basis.has_referee && !verdict.findings.is_empty()),
             (Unsaid::AgreeButWrong, !self.basis.has_referee),
+            (Unsaid::BeforeTheLog, self.leaves_open),
             (Unsaid::Newer, self.basis.version.is_none() && !verdict.findings.is_empty()),
         ];
         said.into_iter().filter(|(_, is_so)| *is_so).map(|(unsaid, _)| unsaid).collect()

@@ -6,6 +6,7 @@
 //! may agree on wrong rows.
 
 mod basis;
+mod beginning;
 mod calibration;
 mod classify;
 mod findings;

@@ -96,6 +96,8 @@ pub enum Unsaid {
     NobodyOutvoted,
     /// Neither a log nor expected rows: if all replicas agree on wrong rows, that is not seen.
     AgreeButWrong,
+    /// The log may lack its beginning: what replicas differ from it in may have been written before.
+    BeforeTheLog,
     /// No column orders the rows of a key: which of two is newer is not known.
     Newer,
 }
