@@ -3,6 +3,7 @@
 
 use crate::target_error::TargetError;
 use async_trait::async_trait;
+use dissent_core::history::canonical::csv_cell;
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Value};
 use dissent_core::history::time::Nanos;
@@ -60,6 +61,15 @@ pub struct ContentsRow {
 
 /// Between the cells of a key.
 pub const KEY_SEPARATOR: char = '\u{1f}';
+
+/// A key as reports show it: several cells as a line of CSV.
+pub fn shown_key(key: &str) -> String {
+    let cells: Vec<_> = key.split(KEY_SEPARATOR).collect();
+    match cells.as_slice() {
+        [only] => (*only).to_owned(),
+        several => several.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(","),
+    }
+}
 
 /// Which rows of a chunk.
 #[derive(Clone, Copy, Debug)]
@@ -190,4 +200,23 @@ pub trait Contents: Send + Sync {
     }
     /// Bytes of rows and digests that came in so far.
     fn received(&self) -> u64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_keys_look_the_same() {
+        for (key, shown) in [
+            ("7", "7"),
+            ("a,b", "a,b"),
+            ("eu\u{1f}7", "eu,7"),
+            ("eu,7\u{1f}8", "\"eu,7\",8"),
+            ("eu\u{1f}7,8", "eu,\"7,8\""),
+            ("say \"p\"\u{1f}", "\"say \"\"p\"\"\","),
+        ] {
+            assert_eq!(shown_key(key), shown);
+        }
+    }
 }

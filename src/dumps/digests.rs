@@ -241,9 +241,8 @@ pub(super) fn shown_key(key: &str) -> String {
     let is_composite = key.contains(KEY_SEPARATOR);
     let shown = key.split(KEY_SEPARATOR).map(|cell| match cell {
         null if null.starts_with(NULL_IN_KEY) => Cow::Borrowed("null"),
-        cell if cell == "null" || is_composite && cell.contains([',', '"']) => {
-            Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\"")))
-        }
+        "null" => Cow::Borrowed("\"null\""),
+        cell if is_composite => canonical::csv_cell(cell),
         cell => Cow::Borrowed(cell),
     });
     let shown = shown.collect::<Vec<_>>().join(",");

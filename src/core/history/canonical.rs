@@ -191,6 +191,14 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
     }
 }
 
+/// A cell of a line of CSV, in quotes if it could be taken for several.
+pub fn csv_cell(cell: &str) -> Cow<'_, str> {
+    match cell.contains([',', '"']) {
+        true => Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\""))),
+        false => Cow::Borrowed(cell),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@
 //! right in the end was late: no finding.
 
 use super::referee::LogReferee;
-use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope};
+use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope, shown_key};
 use crate::adapter::throttle::Gate;
 use crate::target_error::TargetError;
 use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
@@ -360,7 +360,7 @@ impl ChunkLook<'_> {
         };
         let expected = expected.unwrap_or_default();
         let (shown, earlier) = (by_replica(second), by_replica(first.to_vec()));
-        KeyRows { key, shown, earlier, expected }
+        KeyRows { key: shown_key(&key), shown, earlier, expected }
     }
 }
 
