@@ -420,7 +420,7 @@ mod tests {
     #[tokio::test]
     async fn rows_count_towards_the_limit_of_rows_in_a_second() {
         let limits = Limits { rows_per_second: Some(20), ..Limits::default() };
-        let contents = TwoPartitions::new(0, false, &limits);
+        let contents = TwoPartitions { gate: Gate::new(&limits), ..TwoPartitions::default() };
         let chunks = contents.chunks(1).await.expect("chunks");
         let (auditor, begun) = (contents.auditor(), Instant::now());
         for _ in 0..3 {

@@ -1,6 +1,7 @@
 //! What is known of an audit besides its chunks, and the verdict that follows from both.
 
 use super::chunk::{ChunkOutcome, ChunkRecord, Records};
+use super::referee::LogReferee;
 use dissent_core::checker::comparison::{Basis, Comparer};
 use dissent_core::checker::positions::{PositionsFound, judge_positions};
 use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict};
@@ -34,6 +35,23 @@ pub(super) struct AuditFacts {
 }
 
 impl AuditFacts {
+    /// Notes which columns the log does not tell, as far as it was read.
+    pub(super) fn note_off(&mut self, referee: Option<&LogReferee>) {
+        self.refereed = referee.map(|referee| referee.refereed.clone());
+        self.off = referee.map_or_else(Vec::new, |referee| referee.off.clone());
+    }
+
+    /// Adds another part of the same audit. What the log did not tell one of them, it told none.
+    pub(super) fn join(&mut self, other: &AuditFacts) {
+        self.wanted.extend(&other.wanted);
+        self.queries += other.queries;
+        self.received += other.received;
+        let columns = self.refereed.iter_mut().flatten().zip(other.refereed.iter().flatten());
+        columns.for_each(|(own, other)| *own &= other);
+        let more: Vec<_> = other.off.iter().filter(|off| !self.off.contains(off)).cloned().collect();
+        self.off.extend(more);
+    }
+
     /// The verdict on the chunks that are done.
     pub(super) fn judge(&self, done: &Records, samples: Vec<TimedEvent>) -> Verdict {
         let mut extent = AuditExtent {

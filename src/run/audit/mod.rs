@@ -15,6 +15,8 @@ mod record;
 mod referee;
 mod sampler;
 #[cfg(test)]
+mod test_data;
+#[cfg(test)]
 mod two_partitions;
 mod unseen;
 
@@ -149,20 +151,25 @@ pub async fn run_audit(
     }
     let wanted = wanted(spec, &plan.chunks);
     let replicas = contents.replicas();
-    // An audit that is resumed goes on, on the same clock.
+    // An audit that is resumed goes on, on the same clock, and leaves out what it left out before.
     let now = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default();
-    let started = AuditFacts::read(&folder.dir).map_or(now.to_string(), |facts| facts.meta.started);
+    let before = AuditFacts::read(&folder.dir).ok();
+    let started = before.as_ref().map_or(now.to_string(), |facts| facts.meta.started.clone());
+    if let (Some(referee), Some(before)) = (&mut referee, before) {
+        referee.leave_out(before.off);
+    }
     let mut facts = AuditFacts {
         meta: RunMeta { started, ..meta(spec, contents, &replicas) },
         chunks: plan.chunks.len() as u64,
         wanted,
         sampled: spec.sample_percent.is_some(),
         authority: contents.authority(),
-        refereed: referee.as_ref().map(|referee| referee.refereed.clone()),
-        off: referee.as_ref().map_or_else(Vec::new, |referee| referee.off.clone()),
+        refereed: None,
+        off: Vec::new(),
         queries: 0,
         received: 0,
     };
+    facts.note_off(referee.as_ref());
     folder.write_facts(&facts)?;
     let mut done = folder.records()?;
     let stopped = {
@@ -175,6 +182,7 @@ pub async fn run_audit(
         folder.push_samples(&samples)?;
         stopped?
     };
+    facts.note_off(referee.as_ref());
     folder.write_facts(&facts)?;
     let duration = Nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
     let mut judged = JudgedRun::of_contents(&facts.meta, facts.judge(&done, samples(&folder.dir)?), duration);
@@ -208,9 +216,7 @@ pub fn judge_again(dirs: &[PathBuf]) -> Result<JudgedRun, RunError> {
             );
             return Err(RunError::Audit(problem));
         }
-        facts.wanted.extend(&other.wanted);
-        facts.queries += other.queries;
-        facts.received += other.received;
+        facts.join(other);
     }
     let done = joined(all.into_iter().map(|(_, records)| records));
     Ok(JudgedRun::of_contents(&facts.meta, facts.judge(&done, positions), Nanos(0)))

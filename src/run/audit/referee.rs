@@ -45,17 +45,28 @@ impl LogReferee {
                 "this system has no log that can be read: leave --log out".to_owned(),
             ));
         };
-        (referee.next, referee.whole, referee.off) = (read.next, read.whole, read.off);
-        for (at, column) in table.columns.iter().enumerate() {
-            let is_off = referee.off.iter().any(|(name, _)| *name == column.name);
-            // A sum needs all its parts; what was overwritten last does not.
-            let lacks_beginning = !read.whole && column.merge != Merge::Overwrite;
-            if lacks_beginning && !is_off {
-                referee.off.push((column.name.clone(), "the log does not have its beginning".to_owned()));
-            }
-            referee.refereed[at] = !is_off && !lacks_beginning;
-        }
+        (referee.next, referee.whole) = (read.next, read.whole);
+        referee.leave_out(read.off);
+        // A sum needs all its parts; what was overwritten last does not.
+        let needs_all = |(column, refereed): (&Column, &bool)| *refereed && column.merge != Merge::Overwrite;
+        let columns = table.columns.iter().zip(&referee.refereed).filter(|_| !read.whole);
+        let lacking = columns.filter(|column| needs_all(*column));
+        let why = "the log does not have its beginning";
+        let lacking = lacking.map(|(column, _)| (column.name.clone(), why.to_owned())).collect();
+        referee.leave_out(lacking);
         Ok(referee)
+    }
+
+    /// Notes that the log does not say what columns should be, each with the reason.
+    pub(super) fn leave_out(&mut self, off: Vec<(String, String)>) {
+        for (name, why) in off {
+            for (column, refereed) in self.columns.iter().zip(&mut self.refereed) {
+                *refereed &= column.name != name;
+            }
+            if !self.off.contains(&(name.clone(), why.clone())) {
+                self.off.push((name, why));
+            }
+        }
     }
 
     /// Reads what was appended since. If that fails, it has taken none of it, and can be tried again.
@@ -65,6 +76,7 @@ impl LogReferee {
         events.into_iter().for_each(|event| self.take(event));
         if let Some(read) = read {
             self.next = read.next;
+            self.leave_out(read.off);
         }
         Ok(())
     }
@@ -129,5 +141,23 @@ impl LogReferee {
     pub(super) fn unseen(&self) -> Vec<String> {
         let unseen = self.keys.iter().filter(|(key, fold)| fold.has_row() && !self.seen.contains(*key));
         unseen.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::audit::two_partitions::TwoPartitions;
+
+    #[tokio::test]
+    async fn a_column_that_a_later_read_finds_off_is_left_out_from_then_on() {
+        let off = |why: &str| ("x".to_owned(), why.to_owned());
+        let contents = TwoPartitions { off_later: vec![off("one"), off("another")], ..Default::default() };
+        let mut referee = LogReferee::read(&contents).await.expect("a log");
+        assert_eq!((&referee.refereed, &referee.off), (&vec![true], &Vec::new()));
+        for _ in 0..2 {
+            referee.read_on(&contents).await.expect("a log");
+            assert_eq!((&referee.refereed, &referee.off), (&vec![false], &contents.off_later));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: a cluster whose replica can be late, or be down.
+//! For tests: a cluster whose replicas can be late, or be down.
 
 use super::chunk::ChunkAuditor;
 use crate::adapter::contents::{
@@ -14,39 +14,54 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// One replica and two partitions, with a chunk for each. The log has one key, of the first partition.
+/// The key of each partition, of two cells.
+pub(super) const KEYS: [&str; 2] = ["eu\u{1f}7", "us\u{1f}8"];
+
+/// Two replicas that show the same, and two partitions with a chunk and a key each. The log has both keys.
 pub(super) struct TwoPartitions {
-    replicas: Vec<String>,
-    gate: Gate,
-    queries: AtomicU64,
-    table: ContentsTable,
-    /// How often it must be asked for its position in the first partition, until it shows the key.
-    lag: AtomicU64,
+    pub(super) replicas: Vec<String>,
+    pub(super) gate: Gate,
+    pub(super) queries: AtomicU64,
+    pub(super) table: ContentsTable,
+    /// By partition, how often a replica must be asked for its position until they show the key.
+    pub(super) lags: [AtomicU64; 2],
     /// Whether the first partition cannot be read.
-    is_unreadable: bool,
+    pub(super) is_unreadable: bool,
+    /// Columns that cannot be computed from what is in the log later.
+    pub(super) off_later: Vec<(String, String)>,
 }
 
-impl TwoPartitions {
-    /// A cluster that lags and answers like this, read within limits.
-    pub(super) fn new(lag: u64, is_unreadable: bool, limits: &Limits) -> TwoPartitions {
+/// A lag after which no replica shows the key, though all have consumed it.
+pub(super) const NEVER: u64 = u64::MAX;
+
+impl Default for TwoPartitions {
+    fn default() -> TwoPartitions {
         let table = ContentsTable {
             name: "acct".to_owned(),
-            key: vec!["id".to_owned()],
+            key: vec!["region".to_owned(), "id".to_owned()],
             columns: vec![Column::data("x", Type::Long, Merge::Overwrite)],
             left_out: Vec::new(),
             version: None,
             rules: Rules::default(),
-            rows: 1,
-            bytes: 1,
+            rows: 2,
+            bytes: 2,
         };
         TwoPartitions {
-            replicas: vec!["a".to_owned()],
-            gate: Gate::new(limits),
+            replicas: vec!["a".to_owned(), "b".to_owned()],
+            gate: Gate::new(&Limits::default()),
             queries: AtomicU64::new(0),
             table,
-            lag: AtomicU64::new(lag),
-            is_unreadable,
+            lags: [0, 0].map(AtomicU64::new),
+            is_unreadable: false,
+            off_later: Vec::new(),
         }
+    }
+}
+
+impl TwoPartitions {
+    /// Whose replicas show the keys of their partitions after such lags.
+    pub(super) fn late(lags: [u64; 2]) -> TwoPartitions {
+        TwoPartitions { lags: lags.map(AtomicU64::new), ..TwoPartitions::default() }
     }
 
     /// Tries once, and waits for nothing.
@@ -63,6 +78,15 @@ impl TwoPartitions {
             stuck: Mutex::default(),
         }
     }
+
+    fn lag(&self, chunk: &Chunk) -> &AtomicU64 {
+        &self.lags[chunk.number as usize]
+    }
+}
+
+/// The value of every key.
+fn cols() -> Vec<Value> {
+    vec![Value::Long(1)]
 }
 
 #[async_trait]
@@ -93,16 +117,13 @@ impl Contents for TwoPartitions {
         chunk: &Chunk,
         _: Scope<'_>,
     ) -> Result<Vec<ContentsRow>, TargetError> {
-        match (chunk.number, self.is_unreadable) {
-            (0, true) => Err(TargetError::InvalidResponse {
-                at: replica.to_owned(),
-                cause: "no row: `me@here`".to_owned(),
-            }),
-            (0, false) if self.lag.load(Ordering::Relaxed) == 0 => {
-                Ok(vec![ContentsRow { key: "k".to_owned(), cols: vec![Value::Long(1)], deleted: false }])
-            }
-            _ => Ok(Vec::new()),
+        if self.is_unreadable && chunk.number == 0 {
+            let cause = "no row: `me@here`".to_owned();
+            return Err(TargetError::InvalidResponse { at: replica.to_owned(), cause });
         }
+        let key = KEYS[chunk.number as usize].to_owned();
+        let row = ContentsRow { key, cols: cols(), deleted: false };
+        Ok(if self.lag(chunk).load(Ordering::Relaxed) == 0 { vec![row] } else { Vec::new() })
     }
 
     async fn upstream(&self, _: &Chunk) -> Result<Option<u64>, TargetError> {
@@ -110,9 +131,9 @@ impl Contents for TwoPartitions {
     }
 
     async fn position(&self, _: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError> {
-        let lag = self.lag.load(Ordering::Relaxed);
-        if chunk.number == 0 && lag != u64::MAX {
-            self.lag.store(lag.saturating_sub(1), Ordering::Relaxed);
+        let lag = self.lag(chunk).load(Ordering::Relaxed);
+        if lag != NEVER {
+            self.lag(chunk).store(lag.saturating_sub(1), Ordering::Relaxed);
         }
         Ok(Some(1))
     }
@@ -122,10 +143,12 @@ impl Contents for TwoPartitions {
         from: Option<&[u64]>,
         out: &mut (dyn FnMut(TableEvent) + Send),
     ) -> Result<Option<LogRead>, TargetError> {
-        if from.is_none() {
-            out(TableEvent { key: "k".to_owned(), cols: vec![Value::Long(1)], deleted: false });
+        let read = LogRead { next: vec![1, 1], whole: true, off: Vec::new() };
+        if from.is_some() {
+            return Ok(Some(LogRead { off: self.off_later.clone(), ..read }));
         }
-        Ok(Some(LogRead { next: vec![1, 0], whole: true, off: Vec::new() }))
+        KEYS.iter().for_each(|key| out(TableEvent { key: (*key).to_owned(), cols: cols(), deleted: false }));
+        Ok(Some(read))
     }
 
     fn received(&self) -> u64 {

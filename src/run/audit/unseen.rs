@@ -75,12 +75,14 @@ async fn shown_nowhere(looks: &[ChunkLook<'_>], mut keys: Vec<String>) -> Result
 mod tests {
     use super::*;
     use crate::adapter::contents::Contents as _;
-    use crate::config::limits::Limits;
-    use crate::run::audit::two_partitions::TwoPartitions;
+    use crate::run::audit::test_data::audited;
+    use crate::run::audit::two_partitions::{NEVER, TwoPartitions};
+    use dissent_core::checker::verdict::{
+        Anomaly, Divergence, DoubtKind, FindingKind, Pattern, Side, Verdict,
+    };
 
     /// The record of the keys that no chunk showed.
-    async fn audited(lag: u64, is_unreadable: bool) -> ChunkRecord {
-        let contents = TwoPartitions::new(lag, is_unreadable, &Limits::default());
+    async fn record(contents: TwoPartitions) -> ChunkRecord {
         let mut referee = LogReferee::read(&contents).await.expect("a log");
         let chunks = contents.chunks(1).await.expect("chunks");
         contents.auditor().audit_unseen(&chunks, &mut referee, 2).await
@@ -92,19 +94,58 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_no_chunk_shows_after_all_have_caught_up_is_missing() {
-        let record = audited(u64::MAX, false).await;
-        assert_eq!((differing(&record), record.outcome), (vec!["k"], ChunkOutcome::Settled));
+        let record = record(TwoPartitions::late([NEVER, 0])).await;
+        assert_eq!((differing(&record), record.outcome), (vec!["eu,7"], ChunkOutcome::Settled));
     }
 
     #[tokio::test]
     async fn a_key_is_not_missing_while_the_replicas_of_its_partition_catch_up() {
-        let record = audited(1, false).await;
+        let record = record(TwoPartitions::late([2, 0])).await;
         assert_eq!((differing(&record), record.outcome), (Vec::new(), ChunkOutcome::Settled));
     }
 
     #[tokio::test]
     async fn a_key_is_not_missing_while_a_chunk_cannot_be_read() {
-        let record = audited(0, true).await;
+        let record = record(TwoPartitions { is_unreadable: true, ..TwoPartitions::default() }).await;
         assert_eq!((differing(&record), record.outcome), (Vec::new(), ChunkOutcome::Unread));
+    }
+
+    fn only(verdict: &Verdict) -> &Divergence {
+        match verdict.findings.as_slice() {
+            [finding] => match &finding.kind {
+                FindingKind::Divergence(divergence) => divergence,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_of_two_partitions_that_every_replica_lacks_are_missing_from_all() {
+        let verdict = audited(&TwoPartitions::late([NEVER, NEVER])).await;
+        let found = only(&verdict);
+        assert_eq!(
+            (found.what, found.last.pattern, found.last.side),
+            (Anomaly::Missing, Pattern::Unanimous, Side::All)
+        );
+        assert_eq!(
+            (&found.replicas[..], &found.keys[..]),
+            (&["a", "b"].map(str::to_owned)[..], &["eu,7", "us,8"].map(str::to_owned)[..])
+        );
+        let verdict = audited(&TwoPartitions::default()).await;
+        assert_eq!((verdict.findings.len(), verdict.doubts.len()), (0, 0), "the twin that shows them");
+    }
+
+    #[tokio::test]
+    async fn the_verdict_says_what_the_log_could_not_tell_when_it_was_read_on() {
+        let off_later = vec![("x".to_owned(), "an event has an unknown value".to_owned())];
+        let verdict = audited(&TwoPartitions { off_later, ..TwoPartitions::late([0, NEVER]) }).await;
+        assert_eq!(
+            (only(&verdict).what, &only(&verdict).keys[..]),
+            (Anomaly::Missing, &["us,8".to_owned()][..])
+        );
+        let doubts: Vec<_> = verdict.doubts.iter().map(|doubt| (doubt.kind, doubt.detail.as_str())).collect();
+        let told = "the log does not say what x should be: an event has an unknown value";
+        assert_eq!(doubts, [(DoubtKind::Uncalibrated, told)]);
     }
 }
