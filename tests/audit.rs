@@ -144,4 +144,6 @@ fn a_cluster_in_which_nothing_is_wrong_passes_with_its_log_too() {
     assert!(audited["compared"]["rows"].as_u64() > Some(0));
     let plan = left.plan();
     assert!(plan["chunks"].as_u64() > Some(0) && plan["queries"].as_u64() > Some(0), "{plan}");
+    assert_eq!(plan["chunks_read_whole"], plan["chunks"], "it has no digests: {plan}");
+    assert!(plan["received_bytes"].as_u64() > Some(0), "{plan}");
 }

@@ -39,6 +39,15 @@ pub struct Chunk {
     pub bounds: serde_json::Value,
 }
 
+/// How much there is of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkExtent {
+    /// About how many rows.
+    pub rows: u64,
+    /// Whether replicas have a digest of it.
+    pub has_digest: bool,
+}
+
 /// What a replica computed of the rows of a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketDigest {
@@ -147,6 +156,10 @@ pub trait Contents: Send + Sync {
     }
     /// Cuts the table into chunks of about so many rows.
     async fn chunks(&self, rows: u64) -> Result<Vec<Chunk>, TargetError>;
+    /// How much there is of a chunk, and whether replicas have a digest of it. None if all chunks are alike.
+    fn extent(&self, _chunk: &Chunk) -> Option<ChunkExtent> {
+        None
+    }
     /// Digests that the replica itself computes of a chunk, one for each of so many buckets of keys. None
     /// if it cannot, or not of so many buckets: then its rows are read.
     async fn digests(

@@ -9,7 +9,7 @@ use crate::adapter;
 use crate::cli::{self, Format};
 use crate::config::known_issues;
 use crate::exit::Exit;
-use crate::report::format::{bytes, count, span};
+use crate::report::format::{bytes, count, counted, span};
 use crate::run::audit::{AuditObserver, AuditSpec, Estimate, estimate, run_audit};
 use crate::run::error::RunError;
 use dissent_core::history::time::Nanos;
@@ -69,15 +69,16 @@ pub(super) fn audit(args: &cli::AuditArgs) -> Exit {
 
 /// Prints an estimate.
 fn tell(estimate: &Estimate, format: Format) -> Exit {
-    let Estimate { table, rows, bytes: size, replicas, chunks: (all, taken), queries, time, received } =
-        estimate;
+    let Estimate { table, rows, bytes: size, replicas, chunks: (all, taken), read_whole, .. } = estimate;
+    let Estimate { queries, time, received, if_one_differs, .. } = estimate;
     let millis = time.as_millis();
     match format {
         Format::Json => output::result(
             &json!({
                 "table": table, "replicas": replicas, "rows": rows, "bytes": size, "chunks": all,
                 "chunks_taken": taken, "queries": queries, "time_ms": millis as u64,
-                "received_bytes": received,
+                "received_bytes": received, "chunks_read_whole": read_whole,
+                "received_bytes_if_one_differs": if_one_differs,
             })
             .to_string(),
         ),
@@ -87,8 +88,20 @@ fn tell(estimate: &Estimate, format: Format) -> Exit {
             output::result(&format!("chunks     {} of {}", count(*taken), count(*all)));
             output::result(&format!("queries    {} if nothing differs", count(*queries)));
             let time = span(Nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
-            output::result(&format!("time       about {time}, as the first chunk took"));
-            output::result(&format!("received   about {}", bytes(*received)));
+            output::result(&format!("time       about {time}, as one chunk of each kind took"));
+            let digests = taken - read_whole;
+            output::result(&format!(
+                "received   about {} if nothing differs: digests of {}, all rows of {}; not counting a log",
+                bytes(*received),
+                counted(digests, "chunk"),
+                counted(*read_whole, "chunk"),
+            ));
+            if let Some(more) = if_one_differs {
+                output::result(&format!(
+                    "           up to about {} more for a chunk whose digests differ",
+                    bytes(*more)
+                ));
+            }
         }
     }
     Exit::Pass

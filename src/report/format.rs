@@ -29,7 +29,7 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// `1 key`, `14 keys`, `0 copies`.
-pub(super) fn counted(n: u64, noun: &str) -> String {
+pub(crate) fn counted(n: u64, noun: &str) -> String {
     match noun.strip_suffix('y') {
         _ if n == 1 => format!("1 {noun}"),
         Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{} {stem}ies", count(n)),

@@ -19,8 +19,8 @@ use super::rules;
 use super::table::{self, SchemaDocument, realtime};
 use super::wire::{self, Assignment, invalid_response};
 use crate::adapter::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, KEY_SEPARATOR, LogRead, PositionSample, Scope,
-    TableEvent,
+    BucketDigest, Chunk, ChunkExtent, Contents, ContentsRow, ContentsTable, KEY_SEPARATOR, LogRead,
+    PositionSample, Scope, TableEvent,
 };
 use crate::adapter::http::parse;
 use crate::config::target::TargetFile;
@@ -257,6 +257,10 @@ impl Contents for PinotContents {
             Ok(Chunk { number, bounds })
         };
         (0..).zip(&views).map(chunk).collect()
+    }
+
+    fn extent(&self, chunk: &Chunk) -> Option<ChunkExtent> {
+        PinotContents::view(chunk).ok().map(|view| view.extent())
     }
 
     /// The checksum of a committed segment, which the server computed over all cells when it made it. Of

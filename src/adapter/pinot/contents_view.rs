@@ -2,6 +2,7 @@
 
 use super::contents_shape::Shape;
 use super::wire::{ConsumingInfo, SegmentMetadata};
+use crate::adapter::contents::ChunkExtent;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,18 @@ pub(super) enum View {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         range: Option<KeyRange>,
     },
+}
+
+impl View {
+    /// How much there is of it. Servers have a digest of a committed segment alone.
+    pub(super) fn extent(&self) -> ChunkExtent {
+        match self {
+            View::Raw { documents, consuming, .. } => {
+                ChunkExtent { rows: *documents, has_digest: !consuming }
+            }
+            View::Current { rows, .. } => ChunkExtent { rows: *rows, has_digest: false },
+        }
+    }
 }
 
 /// A range of one column of the key.
@@ -142,5 +155,14 @@ mod tests {
             let bounds = serde_json::to_value(&view).expect("JSON");
             assert_eq!(serde_json::from_value::<View>(bounds).ok(), Some(view));
         }
+    }
+
+    #[test]
+    fn only_committed_segments_have_digests() {
+        let raw = |consuming| View::Raw { segment: "t__0__1__x".to_owned(), documents: 7, consuming };
+        assert_eq!(raw(false).extent(), ChunkExtent { rows: 7, has_digest: true });
+        assert_eq!(raw(true).extent(), ChunkExtent { rows: 7, has_digest: false });
+        let current = View::Current { partition: 0, rows: 5, range: None };
+        assert_eq!(current.extent(), ChunkExtent { rows: 5, has_digest: false });
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! log       folded, if asked for: what every replica should show             (referee.rs)
 //! plan      the table in chunks: the same keys on every replica              (record.rs)
+//! estimate  what it would cost, by a few chunks: the audit itself has none    (estimate.rs)
 //! chunk     suspect, then confirm; one line on disk for each that is done    (chunk.rs, record.rs)
 //! unseen    keys that the log tells of, and that no chunk showed             (unseen.rs)
 //! verdict   from those lines alone, so that an audit can be resumed, cut
@@ -10,6 +11,7 @@
 //! ```
 
 mod chunk;
+mod estimate;
 mod facts;
 mod record;
 mod referee;
@@ -36,6 +38,7 @@ use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::names::path_name;
+pub use estimate::{Estimate, estimate};
 use facts::AuditFacts;
 use record::{AuditFolder, Plan, joined, records, samples};
 use referee::LogReferee;
@@ -79,56 +82,10 @@ pub struct AuditSpec {
     pub known: Option<KnownIssues>,
 }
 
-/// What an audit would do.
-#[derive(Clone, Debug)]
-pub struct Estimate {
-    /// The table.
-    pub table: String,
-    /// About how many rows it has on one replica, and bytes.
-    pub rows: u64,
-    /// About how many bytes it has on one replica.
-    pub bytes: u64,
-    /// The replicas.
-    pub replicas: Vec<String>,
-    /// Chunks of the table, and those that would be looked at.
-    pub chunks: (u64, u64),
-    /// Queries, if no chunk differs.
-    pub queries: u64,
-    /// How long the queries would take, after the first chunk.
-    pub time: Duration,
-    /// Bytes that would come in, after the first chunk.
-    pub received: u64,
-}
-
 /// Told while an audit goes on.
 pub trait AuditObserver {
     /// So many of so many chunks are done.
     fn chunks(&mut self, done: u64, of: u64);
-}
-
-/// Estimates an audit by its first chunk.
-pub async fn estimate(spec: &AuditSpec, contents: &dyn Contents) -> Result<Estimate, RunError> {
-    let chunks = contents.chunks(spec.chunk_rows).await?;
-    let wanted = wanted(spec, &chunks);
-    let (begun, before) = (Instant::now(), contents.received());
-    let replicas = contents.replicas();
-    if let Some(first) = chunks.iter().find(|chunk| wanted.contains(&chunk.number)) {
-        for replica in &replicas {
-            contents.digests(replica, first, 1).await?;
-        }
-    }
-    let (n, took) = (wanted.len() as u64, begun.elapsed());
-    let table = contents.table();
-    Ok(Estimate {
-        table: table.name.clone(),
-        rows: table.rows,
-        bytes: table.bytes,
-        chunks: (chunks.len() as u64, n),
-        queries: n * replicas.len() as u64,
-        time: took.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX)),
-        received: (contents.received() - before) * n,
-        replicas,
-    })
 }
 
 /// Audits a table.
