@@ -1,8 +1,8 @@
 //! `dissent compare` on three dumps, beside `sort` and `comm` on the same files.
 
 use super::cost::Cost;
-use dissent::dumps::compare::CompareSpec;
 use dissent::dumps::digests::Columns;
+use dissent::dumps::spec::CompareSpec;
 use dissent::run::comparison::{ComparisonSpec, run_comparison};
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -407,7 +407,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_cannot_be_understood_is_quoted_only_where_values_may_be_shown() {
-        let contents = TwoPartitions::new(0, true, &Limits::default());
+        let contents = TwoPartitions { is_unreadable: true, ..TwoPartitions::default() };
         let chunks = contents.chunks(1).await.expect("chunks");
         for shows_values in [false, true] {
             let auditor = ChunkAuditor { shows_values, ..contents.auditor() };
