@@ -217,9 +217,9 @@ pub struct ProxyArgs {
 /// `dissent init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// System: pinot, specimen-segments or specimen-shard
+    /// System: pinot, postgres, etcd, exec, specimen-segments or specimen-shard
     pub system: String,
-    /// URL to query; for Pinot, the URL of a controller
+    /// URL to query: of Pinot's controller, PostgreSQL's primary, an etcd member
     pub url: String,
     /// Table to inspect, if there are several
     #[arg(long, value_name = "NAME")]

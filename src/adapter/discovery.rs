@@ -41,6 +41,8 @@ pub struct Discovery {
     pub table: Option<String>,
     /// The URLs of the servers by name.
     pub servers: Vec<(String, String)>,
+    /// What of these URLs the cluster does not tell, so that it is a guess. Empty if nothing is.
+    pub guessed: &'static str,
 }
 
 /// Why no target file was generated.

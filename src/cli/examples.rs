@@ -21,7 +21,8 @@ pub(super) const INIT_EXAMPLES: &str = "\
 Examples:
   dissent init pinot http://controller:9000
   dissent init pinot http://controller:9000 --table acct --out my-pinot.toml
-  dissent init pinot https://controller:9443 --ca ca.pem --user dissent --password-env PINOT_PASSWORD";
+  dissent init pinot https://controller:9443 --ca ca.pem --user dissent --password-env PINOT_PASSWORD
+  dissent init postgres postgres://db1:5432/app --user auditor --password-env PGPASSWORD";
 
 pub(super) const DOCTOR_EXAMPLES: &str = "\
 Examples:

@@ -83,7 +83,11 @@ fn tell(estimate: &Estimate, format: Format) -> Exit {
             .to_string(),
         ),
         Format::Human => {
-            output::result(&format!("table      {table}: about {} rows, {}", count(*rows), bytes(*size)));
+            let rows = match *rows {
+                0 => "an unknown number of".to_owned(),
+                rows => format!("about {}", count(rows)),
+            };
+            output::result(&format!("table      {table}: {rows} rows, {}", bytes(*size)));
             output::result(&format!("replicas   {}", replicas.join(", ")));
             output::result(&format!("chunks     {} of {}", count(*taken), count(*all)));
             output::result(&format!("queries    {} if nothing differs", count(*queries)));

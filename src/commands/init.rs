@@ -73,6 +73,9 @@ fn written(args: &cli::InitArgs) -> Result<(), InitError> {
     if let Some(MissingLine { what, line }) = system.missing_line(&file) {
         output::result(&format!("It does not give {what}: a run needs the line `{line}`."));
     }
+    if !draft.guessed.is_empty() {
+        output::result(&format!("Correct its addresses under [servers]: {} is a guess.", draft.guessed));
+    }
     output::result(&format!("next: dissent doctor {name}"));
     Ok(())
 }

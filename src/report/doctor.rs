@@ -200,7 +200,8 @@ impl Page {
         let obstacles = diagnosis.obstacles(path);
         let system = adapter::system(&file.system);
         let missing = system.and_then(|system| system.missing_line(file));
-        let only_reading = |needed: &str| format!("read-only: enough for `raw`; `run` also needs {needed}");
+        let only_reading =
+            |needed: &str| format!("read-only: enough for `raw` and `audit`; `run` also needs {needed}");
         let (ink, words) = match obstacles.as_slice() {
             [] if !file.allow.writes => (Ink::Green, only_reading("`writes = true` under [allow]")),
             [] => {

@@ -195,6 +195,7 @@ pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryE
         kafka: kafka.map(|address| address.trim().to_owned()),
         table: chosen.map(|stream| stream.table.clone()),
         servers: inventory.servers.iter().map(|(name, it)| (name.clone(), it.url.clone())).collect(),
+        ..Discovery::default()
     };
     discovery.found = found(&discovery, &inventory, streams.len());
     Ok(discovery)

@@ -34,8 +34,8 @@ impl ServerHash {
 
     /// A hash of a row, as a bigint. Hashes are summed up by bucket.
     ///
-    /// `hash_record_extended` is linear in the hashes of the columns: two rows that swapped a value would leave
-    /// the sum as it is. So its result is hashed once more.
+    /// `hash_record_extended` is linear in the hashes of the columns: two rows that swapped a value would
+    /// leave the sum as it is. So its result is hashed once more.
     pub(super) fn row<'a>(self, columns: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         match self {
             ServerHash::Records => {

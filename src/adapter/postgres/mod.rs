@@ -87,21 +87,30 @@ impl StateSystem for Postgres {
         Ok(Arc::new(PostgresContents::open(file, table).await?))
     }
 
-    /// Names who receives the primary's log. Where they listen is not known there, so their port is a guess.
+    /// Names who receives the primary's log. Where they listen is not known there, so their port is a guess;
+    /// so is their host, where only a superuser may see it.
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
         let access = wanted.access();
         let primary =
             PostgresServer::new(PRIMARY, &wanted.url, access.credentials.as_ref(), &Limits::default())?;
-        let receivers = "select application_name, coalesce(host(client_addr), 'localhost'), \
-                         coalesce(state, 'unknown'), current_database()::text from pg_stat_replication \
-                         order by application_name, pid";
+        let receivers = "select application_name, host(client_addr), coalesce(state, 'unknown'), \
+                         current_database()::text from pg_stat_replication order by application_name, pid";
         let mut discovery = Discovery { version: primary.version().await?, ..Discovery::default() };
         for (number, row) in (1..).zip(primary.ask(receivers, &[]).await?) {
-            let text = |column| primary.get::<String>(&row, column);
-            let (application, host, state, database) = (text(0)?, text(1)?, text(2)?, text(3)?);
+            let (application, host): (String, Option<String>) =
+                (primary.get(&row, 0)?, primary.get(&row, 1)?);
+            let (state, database): (String, String) = (primary.get(&row, 2)?, primary.get(&row, 3)?);
+            match (&host, discovery.guessed) {
+                (None, _) => discovery.guessed = "every host and port",
+                (Some(_), "") => discovery.guessed = "every port",
+                _ => {}
+            }
+            let host = host.unwrap_or_else(|| "localhost".to_owned());
             discovery.found.push(format!("`{application}` on {host} receives the log: {state}"));
-            let url = format!("postgres://{host}:5432/{database}");
-            discovery.servers.push((format!("replica_{number}"), url));
+            let is_new = discovery.servers.iter().all(|(name, _)| *name != application);
+            let is_name = sql::is_plain(&application) && application != PRIMARY && is_new;
+            let name = if is_name { application } else { format!("replica_{number}") };
+            discovery.servers.push((name, format!("postgres://{host}:5432/{database}")));
         }
         Ok(discovery)
     }

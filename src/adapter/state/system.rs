@@ -186,7 +186,11 @@ fn servers(discovery: &Discovery) -> String {
     }
     let servers = discovery.servers.iter();
     let lines = servers.map(|(name, address)| format!("{} = {}\n", quoted(name), quoted(address)));
-    "\n[servers]              # addresses of replicas by name\n".to_owned() + &lines.collect::<String>()
+    let note = match discovery.guessed {
+        "" => "addresses of replicas by name".to_owned(),
+        guessed => format!("correct these: {guessed} is a guess"),
+    };
+    format!("\n[servers]              # {note}\n") + &lines.collect::<String>()
 }
 
 /// The defaults for a run on a state store.
