@@ -1,6 +1,6 @@
 //! The system `exec`: adapters that keep the protocol pass the proof, and each way to break it is caught.
 
-use dissent::adapter::exec::{Exec, ExecStore};
+use dissent::adapter::exec::Exec;
 use dissent::adapter::state::conformance::{ConformanceFinding, ProofLimits, conformance};
 use dissent::config::limits::Limits;
 use dissent::config::target::TargetFile;
@@ -17,20 +17,21 @@ fn target(command: &str) -> TargetFile {
     file.name = "mine".to_owned();
     file.folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exec");
     file.command = Some(command.to_owned());
-    file.limits.query_timeout = Nanos(1_500_000_000);
+    file.limits.query_timeout = Nanos(4_000_000_000);
     file
 }
 
 /// The adapter of whoever wants to prove his own: a command, which runs in `tests/exec/`.
 const OWN: &str = "DISSENT_ADAPTER";
 
-async fn open(command: &str) -> ExecStore {
-    Exec.open(&target(command)).await.expect("the adapter answers")
-}
-
-/// What conformance says of the reference adapter, if it betrays like this.
+/// What conformance says of the reference adapter, if it betrays like this. Only of the slow one is an answer
+/// not waited for: ten that start at once need their time on a busy machine.
 async fn proof(betrayal: &str) -> Vec<ConformanceFinding> {
-    let store = open(&format!("python3 reference.py {betrayal}")).await;
+    let mut file = target(&format!("python3 reference.py {betrayal}"));
+    if betrayal != "slow" {
+        file.limits.query_timeout = Nanos(30_000_000_000);
+    }
+    let store = Exec.open(&file).await.expect("the adapter answers");
     let limits = ProofLimits { settle: Duration::from_secs(1), total: Duration::from_secs(20) };
     conformance(&store, limits).await
 }
@@ -57,13 +58,13 @@ async fn a_store_that_keeps_its_promises_passes() {
     assert!(findings.len() > 25, "{}", told(&findings));
 }
 
-/// The longest proof: its limits, and some time for a machine that is busy.
-const LONGEST: Duration = Duration::from_secs(35);
+/// A proof that takes longer hangs: its limit is a sixth of this.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A betrayal, and the promise that is found broken, with words of its detail.
 const BETRAYALS: [(&str, &str, &str); 10] = [
     ("dead", "", "no answer from the adapter: the adapter has ended (exit status: 3); it said: out of"),
-    ("slow", "", "unknown: no answer from the adapter: nothing within 1.5s for write"),
+    ("slow", "", "unknown: no answer from the adapter: nothing within 4s for write"),
     ("position", "what a replica's position has passed", "but key \"position"),
     ("acknowledgement", "what a replica's position has passed", "but key \"position"),
     ("acknowledgement", "a read shows every key once", "is not there"),
