@@ -61,8 +61,9 @@ record() {
   shift 2
   address='^[A-Za-z0-9_-]* *= *"http://\([0-9.:]*\)".*'
   mapfile -t addresses < <(sed -n "s|$address|\1|p" "$file" | sort -u)
+  : >"$folder/listened"
   setpriv --pdeathsig KILL python3 "$root/tests/labs/common/recorder.py" "$folder" "$@" "${addresses[@]}" \
-    >"$folder/listened" &
+    >>"$folder/listened" &
   until (($(wc -l <"$folder/listened") == ${#addresses[@]})); do sleep 0.05; done
   cp "$file" "$folder/target.toml"
   while read -r address listened; do
