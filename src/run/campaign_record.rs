@@ -7,7 +7,7 @@ use super::run_spec::RunSpec;
 use crate::report::{json, junit};
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
-use dissent_store::run_writer::StoreError;
+use dissent_store::writing::StoreError;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};

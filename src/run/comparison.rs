@@ -17,7 +17,7 @@ use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use dissent_store::names::path_name;
-use dissent_store::run_writer::{StoreError, create_folder};
+use dissent_store::writing::{StoreError, create_folder};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::{self, File};

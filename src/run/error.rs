@@ -9,7 +9,7 @@ use crate::target_error::TargetError;
 use dissent_store::cure::Cure;
 use dissent_store::latest_run::ResolveError;
 use dissent_store::run_reader::OpenError;
-use dissent_store::run_writer::{StoreError, is_full};
+use dissent_store::writing::{StoreError, is_full};
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ impl RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dissent_store::run_writer::failed;
+    use dissent_store::writing::failed;
     use std::io::{Error, ErrorKind};
     use std::path::Path;
 

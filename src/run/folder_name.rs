@@ -4,7 +4,7 @@ use super::run_spec::RunSpec;
 use crate::config::table;
 use dissent_core::seed::Seed;
 use dissent_store::names::path_name;
-use dissent_store::run_writer::StoreError;
+use dissent_store::writing::StoreError;
 use std::path::Path;
 
 /// Creates a run folder under the first free name, also when another run claims a name at the same moment.

@@ -11,7 +11,7 @@ use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{RunMeta, RunRecord};
 use dissent_core::history::time::Nanos;
-use dissent_store::run_writer::{StoreError, replace_file};
+use dissent_store::writing::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
 /// The file with the verdict as JSON.

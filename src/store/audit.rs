@@ -7,11 +7,11 @@
 //! ```
 
 use super::files::{RunFiles, walk};
-use super::names::{READS, RUN_FILE, ReadFile, SCHEDULE, log_name};
+use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE, content_name, log_name};
 use super::reads::ExpectedRead;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
-use dissent_core::history::run_record::EVENTS;
+use dissent_core::history::run_record::{EVENTS, SHARED_CONTENTS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -42,6 +42,7 @@ pub(super) fn audit(run: &RunFiles, announcements: &ReadIndex) {
     schedule(run);
     let files = list(run, READS, 2);
     missing(run, announcements, &files);
+    contents(run, announcements);
     if announcements.are_whole {
         run_file(run, announcements);
         strays(run, announcements, &files);
@@ -84,6 +85,23 @@ fn missing(run: &RunFiles, announcements: &ReadIndex, files: &BTreeSet<String>) 
     due.extend(later.map(|file| ReadFile { number: file.number - 1, ..file }.name()));
     for file in due.difference(files) {
         run.add_damage(file, "it is missing".to_owned());
+    }
+}
+
+/// The content file of each announced read must exist.
+fn contents(run: &RunFiles, announcements: &ReadIndex) {
+    if run.run().meta.format < SHARED_CONTENTS {
+        return;
+    }
+    let due = announced(announcements).into_iter().map(|read| content_name(read.partition, read.kind));
+    let due: BTreeSet<String> = due.collect();
+    for file in due.difference(&list(run, CONTENT, 0)) {
+        run.add_damage(file, "it is missing".to_owned());
+    }
+    if announcements.are_whole {
+        for file in list(run, CONTENT, 0).difference(&due).filter(|file| file.ends_with(".zst")) {
+            run.add_damage(file, "no event announces it".to_owned());
+        }
     }
 }
 

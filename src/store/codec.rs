@@ -1,17 +1,23 @@
 //! Rows, log entries and current flags as lines of JSON with named columns.
 //!
-//! Content comes first and placement last. Columns are in the schema's order, and a column without a value is
+//! Columns are in the schema's order, and a column without a value is
 //! left out:
 //!
 //! ```text
-//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1,"tags":["a"]},"at":{"read":17,"doc":5}}   a row
-//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1}}                                      an entry
+//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1,"tags":["a"]}}                   a row, or an entry
 //! {"off":13,"key":"k0-1","op":35,"cmp":35,"del":true,"cols":{}}                             a tombstone
-//! {"key":"k0-1","offs":[12],"at":{"read":18}}                                     flags of a current view
+//! {"key":"k0-1","offs":[12]}                                                      flags of a current view
 //! {"n":7,"t":3000000,"type":"boundary"}                                                         an event
 //! ```
 //!
-//! A line names its read, so it can be understood alone. Events are numbered from 1, and an entry has the
+//! Up to format 2, rows and flags were not shared, and each line named its read and its document:
+//!
+//! ```text
+//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1,"tags":["a"]},"at":{"read":17,"doc":5}}   a row
+//! {"key":"k0-1","offs":[12],"at":{"read":18}}                                     flags of a current view
+//! ```
+//!
+//! Events are numbered from 1, and an entry has the
 //! number of skipped offsets before it (`"skip":1`, left out for 0). So a lost line is noticed. Unknown
 //! fields and columns are skipped, because a later version may have written them.
 
@@ -22,7 +28,6 @@ use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
-use std::borrow::Cow;
 use std::fmt;
 
 #[derive(Serialize)]
@@ -35,13 +40,11 @@ struct RowLine<'a> {
     del: Option<bool>,
     cols: Cols<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<ReadAt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     skip: Option<u64>,
 }
 
 /// The read that returned a row, and the row's document number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct ReadAt {
     pub(super) read: u64,
     pub(super) doc: u32,
@@ -61,8 +64,8 @@ impl Serialize for Cols<'_> {
     }
 }
 
-/// The line of a row that the read with this id returned.
-pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 'a {
+/// The line of a row's content. It does not say which read returned the row, nor its document.
+pub fn content<'a>(schema: &'a Schema, row: &'a Row) -> impl Serialize + 'a {
     RowLine {
         off: row.off,
         key: &row.key,
@@ -70,7 +73,6 @@ pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 
         cmp: row.cmp,
         del: None,
         cols: Cols { columns: &schema.columns, values: &row.cols },
-        at: Some(ReadAt { read, doc: row.doc }),
         skip: None,
     }
 }
@@ -84,7 +86,6 @@ pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry, skip: u64) -> impl Serial
         cmp: entry.cmp,
         del: entry.tombstone.then_some(true),
         cols: Cols { columns: &schema.columns, values: &entry.cols },
-        at: None,
         skip: (skip > 0).then_some(skip),
     }
 }
@@ -112,24 +113,25 @@ pub(super) fn skipped(line: &[u8]) -> serde_json::Result<u64> {
     serde_json::from_slice(line).map(|Skip { skip }| skip)
 }
 
-#[derive(Serialize, Deserialize)]
-struct FlagsLine<'a> {
-    key: Cow<'a, str>,
-    offs: Cow<'a, [u64]>,
+#[derive(Deserialize)]
+struct FlagsLine {
+    #[serde(flatten)]
+    current: CurrentRow,
     at: FlagsAt,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct FlagsAt {
     read: u64,
 }
 
-/// The line of a key's current flags that the read with this id returned.
-pub fn flags(read: u64, current: &CurrentRow) -> impl Serialize + '_ {
-    FlagsLine { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
+/// Parses a row's content.
+pub fn decode_content(schema: &Schema, line: &[u8]) -> serde_json::Result<Row> {
+    let Entry { off, key, op, cmp, cols, .. } = decode_entry(schema, line)?;
+    Ok(Row { off, key, op, cmp, cols, doc: 0 })
 }
 
-/// Parses a row and the id of its read. Fails if the line is not a row of this schema.
+/// Parses a row of format 2 or older, and the id of its read. Fails if the line is not a row of this schema.
 pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
     if let Some(row) = fast_scan::row(schema, line) {
         return Ok(row);
@@ -144,10 +146,10 @@ pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
     fast_scan::entry(schema, line).map_or_else(|| parse(schema, line).map(|(entry, _)| entry), Ok)
 }
 
-/// Parses a key's current flags and the id of their read.
+/// Parses a key's current flags of format 2 or older, and the id of their read.
 pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, CurrentRow)> {
-    let FlagsLine { key, offs, at } = serde_json::from_slice(line)?;
-    Ok((at.read, CurrentRow { key: key.into_owned(), offs: offs.into_owned() }))
+    let FlagsLine { current, at } = serde_json::from_slice(line)?;
+    Ok((at.read, current))
 }
 
 /// Parses a row or a log entry in any valid JSON layout.

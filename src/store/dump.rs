@@ -1,6 +1,7 @@
 //! Writes a record in memory as a run folder.
 
-use super::run_writer::{Build, RunFile, RunWriter, StoreError};
+use super::run_writer::{Build, RunFile, RunWriter};
+use super::writing::StoreError;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;

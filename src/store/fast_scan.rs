@@ -152,6 +152,13 @@ pub(super) struct PlacedRow {
     pub(super) content: usize,
 }
 
+/// The offset that a line begins with.
+pub(super) fn offset(line: &[u8]) -> Option<u64> {
+    let mut scan = Scan(line);
+    scan.word(b"{\"off\":")?;
+    scan.number()
+}
+
 pub(super) fn placed(line: &[u8]) -> Option<PlacedRow> {
     let mut scan = Scan(line);
     scan.word(b"{\"off\":")?;
@@ -244,6 +251,13 @@ mod tests {
         serde_json::to_string(line).expect("JSON")
     }
 
+    /// The line of a row up to format 2.
+    fn placed_text(schema: &Schema, read: u64, row: &Row) -> String {
+        let content = text(&codec::content(schema, row));
+        let content = content.strip_suffix('}').expect("an object");
+        format!("{content},\"at\":{{\"read\":{read},\"doc\":{}}}}}", row.doc)
+    }
+
     /// Texts that look like the ends of lines.
     const TRAPS: [&str; 4] = ["", ",\"at\":{\"read\":1,\"doc\":2}}", ",\"due\":7}}", "{\\\"\u{fc}"];
 
@@ -258,7 +272,7 @@ mod tests {
                 cols: vec![Value::String(trap.into()), Value::Null, Value::Null, Value::Null],
                 doc: 4,
             };
-            let line = text(&codec::row(&schema(), 9, &row));
+            let line = placed_text(&schema(), 9, &row);
             let placed = super::placed(line.as_bytes()).expect("as written");
             assert_eq!((placed.off, placed.read), (7, 9));
             assert!(line[placed.content..].starts_with(",\"at\":{\"read\":9"), "{line}");
@@ -288,7 +302,7 @@ mod tests {
         for (at, cols) in values.map(Vec::from).into_iter().enumerate() {
             let (key, op, cmp) = (format!("k{at}"), u64::MAX, -3);
             let row = Row { off: 7, key: key.clone(), op, cmp, cols: cols.clone(), doc: 4 };
-            let line = text(&codec::row(&schema, 9, &row));
+            let line = placed_text(&schema, 9, &row);
             let (_, placement) = codec::parse(&schema, line.as_bytes()).expect("a row");
             assert_eq!(placement, Some(codec::ReadAt { read: 9, doc: 4 }));
             let is_escaped = line.contains('\\');

@@ -159,12 +159,13 @@ impl RunFiles {
         self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
     }
 
-    /// All damage found so far, sorted. Partitions are read in parallel, and the order must not change the
-    /// verdict.
+    /// All damage found so far, that of the events first. Partitions are read in parallel, and the order must
+    /// not change the verdict.
     pub(super) fn damage(&self) -> Vec<Damage> {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         damage.extend(self.foreign_files());
         damage.sort_by(|a, b| (&a.file, &a.detail).cmp(&(&b.file, &b.detail)));
+        damage.sort_by_key(|damage| damage.file != EVENTS);
         damage
     }
 

@@ -18,9 +18,9 @@
 use super::frame_origin::FileTag;
 use super::names::RUN_FILE;
 use dissent_core::history::time::Nanos;
-use memchr::memchr;
-use serde::Serialize;
-use std::io::{self, ErrorKind, Read, Write};
+use memchr::{memchr, memchr_iter};
+use serde::{Deserialize, Serialize};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter, zstd_sys};
 
@@ -50,6 +50,17 @@ const MARK_BYTES: usize = 32;
 /// The bytes read at a time. A compressed frame is seldom larger.
 const READ_BYTES: usize = 256 << 10;
 
+/// Where a frame lies in its file, and what it must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FramePlace {
+    /// Its position, in bytes.
+    pub(super) at: u64,
+    /// The number of lines before it.
+    pub(super) after: u64,
+    /// The checksum of its lines (RFC 8878).
+    pub(super) sum: u32,
+}
+
 /// Writes lines. Each closed frame is written in one call.
 #[must_use = "lines of the open frame are on disk only after `finish`"]
 pub struct FrameWriter<W> {
@@ -61,6 +72,8 @@ pub struct FrameWriter<W> {
     lines: u64,
     /// The number of lines in closed frames.
     closed: u64,
+    /// The size of the closed frames on disk, with their marks.
+    bytes: u64,
 }
 
 impl<W: Write> FrameWriter<W> {
@@ -69,7 +82,7 @@ impl<W: Write> FrameWriter<W> {
         let mut packer = Compressor::new(LEVEL)?;
         packer.set_parameter(CParameter::ChecksumFlag(true))?;
         packer.set_parameter(CParameter::ContentSizeFlag(true))?;
-        Ok(Self { to, origin, packer, open: Vec::new(), opened: Nanos(0), lines: 0, closed: 0 })
+        Ok(Self { to, origin, packer, open: Vec::new(), opened: Nanos(0), lines: 0, closed: 0, bytes: 0 })
     }
 
     /// Adds one line of JSON. Closes the frame if it is full or old enough. Fails if the line is longer than
@@ -121,11 +134,29 @@ impl<W: Write> FrameWriter<W> {
         if self.open.is_empty() {
             return Ok(());
         }
-        let mut packed = mark(MARK_MAGIC, Some(self.origin), self.closed);
-        packed.extend(self.packer.compress(&self.open)?);
+        let lines = std::mem::take(&mut self.open);
+        let written = self.close(&lines);
+        self.open = lines;
         self.open.clear();
+        written.map(drop)
+    }
+
+    /// Writes whole lines as a frame of their own, and returns its place.
+    pub(super) fn block(&mut self, lines: &[u8], count: u64) -> io::Result<FramePlace> {
+        self.flush()?;
+        let (at, after) = (self.bytes, self.closed);
+        self.lines += count;
+        Ok(FramePlace { at, after, sum: self.close(lines)? })
+    }
+
+    /// Writes a frame of these lines, which are the last ones counted, and returns its checksum.
+    fn close(&mut self, lines: &[u8]) -> io::Result<u32> {
+        let mut packed = mark(MARK_MAGIC, Some(self.origin), self.closed);
+        packed.extend(self.packer.compress(lines)?);
         self.closed = self.lines;
-        self.to.write_all(&packed)
+        self.bytes += packed.len() as u64;
+        self.to.write_all(&packed)?;
+        Ok(checksum(&packed))
     }
 
     /// Closes the last frame and writes the end mark.
@@ -198,6 +229,9 @@ pub enum Flaw {
     /// The frame belongs to another file of this run.
     #[error("it belongs to another file of this run")]
     OtherFile,
+    /// The frame holds other lines than those that are referred to.
+    #[error("it holds other lines than those that a read refers to")]
+    OtherLines,
     /// A mark does not match the lines before it.
     #[error("its end mark does not match the {lines} lines before it, or more data follows the end")]
     WrongMark {
@@ -221,6 +255,8 @@ pub struct FrameReader<R> {
     /// The start and the end of the last line, without its newline.
     line: (usize, usize),
     taken: usize,
+    /// The checksum of the frame that was unpacked last.
+    sum: u32,
     lines: u64,
     ended: bool,
 }
@@ -238,6 +274,7 @@ impl<R: Read> FrameReader<R> {
             plain: Vec::new(),
             line: (0, 0),
             taken: 0,
+            sum: 0,
             lines: 0,
             ended: false,
         })
@@ -301,6 +338,7 @@ impl<R: Read> FrameReader<R> {
         let frame = &self.input[self.used..self.used + packed];
         let unpacked = self.unpacker.decompress_to_buffer(frame, &mut self.plain);
         unpacked.map_err(|error| Flaw::Corrupt(error.to_string()))?;
+        self.sum = checksum(frame);
         self.used += packed;
         self.frame_at += (marked + packed) as u64;
         if self.plain.last() == Some(&b'\n') { Ok(()) } else { Err(Flaw::PartLine) }
@@ -337,6 +375,42 @@ impl<R: Read> FrameReader<R> {
         }
         Ok(&self.input[self.used..])
     }
+}
+
+impl<R: Read + Seek> FrameReader<R> {
+    /// The lines of the frame at a place, wherever the reader is.
+    pub(super) fn block_at(&mut self, place: FramePlace) -> Result<&[u8], BrokenFrame> {
+        let byte = place.at;
+        let broken = |flaw| BrokenFrame { byte, flaw };
+        if (self.frame_at, self.lines) != (place.at, place.after) {
+            self.from.seek(SeekFrom::Start(place.at)).map_err(|error| broken(error.into()))?;
+            self.input.clear();
+            (self.used, self.frame_at, self.lines, self.ended) = (0, place.at, place.after, false);
+        }
+        self.next_frame().map_err(broken)?;
+        if self.sum != place.sum {
+            return Err(broken(Flaw::OtherLines));
+        }
+        self.lines += memchr_iter(b'\n', &self.plain).count() as u64;
+        self.taken = self.plain.len();
+        Ok(&self.plain)
+    }
+
+    /// The file must end here.
+    pub(super) fn end(&mut self) -> Result<(), BrokenFrame> {
+        let byte = self.frame_at;
+        match self.next_frame() {
+            Ok(()) if self.ended => Ok(()),
+            Ok(()) => Err(Flaw::WrongMark { lines: self.lines }),
+            Err(flaw) => Err(flaw),
+        }
+        .map_err(|flaw| BrokenFrame { byte, flaw })
+    }
+}
+
+/// The checksum at the end of a frame.
+fn checksum(frame: &[u8]) -> u32 {
+    frame.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 /// Whether the error means that the frame continues beyond the given bytes.

@@ -1,6 +1,6 @@
 //! The marker of the newest run: `results/latest`, a relative symlink, or a plain file where symlinks fail.
 
-use super::run_writer::{StoreError, failed};
+use super::writing::{StoreError, failed};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};

@@ -2,6 +2,8 @@
 
 mod audit;
 pub mod codec;
+mod content;
+mod content_reader;
 pub mod cure;
 pub mod dump;
 mod fast_scan;
@@ -12,6 +14,10 @@ pub mod latest_run;
 mod line_order;
 mod merged_stream;
 pub mod names;
+mod read_writer;
 mod reads;
 pub mod run_reader;
 pub mod run_writer;
+mod shared_flags;
+mod shared_rows;
+pub mod writing;

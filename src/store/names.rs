@@ -4,7 +4,9 @@
 pub const RUN_FILE: &str = "run.json";
 /// The file with the steps of the schedule.
 pub const SCHEDULE: &str = "schedule.jsonl";
-/// The folder of raw rows and current flags.
+/// The folder of the contents of reads.
+pub const CONTENT: &str = "content";
+/// The folder of the reads themselves, which refer to contents.
 pub const READS: &str = "reads";
 
 /// Encodes an external name as a file name. Bytes other than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
@@ -23,6 +25,11 @@ pub fn path_name(name: &str) -> String {
 
 pub(super) fn log_name(partition: u32) -> String {
     format!("log/{partition}.jsonl.zst")
+}
+
+/// The file with the contents of a partition's reads.
+pub(super) fn content_name(partition: u32, kind: Kind) -> String {
+    ReadFile { folder: CONTENT, partition, kind, number: 1 }.name()
 }
 
 /// The folder of one replica's reads in one capture.

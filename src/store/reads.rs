@@ -76,8 +76,8 @@ impl<'a> Counted<'a> {
         Counted { files, reads, recent: [0; 8], turn: 0, are_whole }
     }
 
-    /// Counts a line of a read. False if no event announces the read.
-    fn count(&mut self, id: u64) -> bool {
+    /// Counts lines of a read. False if no event announces the read.
+    pub(super) fn count(&mut self, id: u64, lines: u64) -> bool {
         let known =
             self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
         let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
@@ -90,12 +90,12 @@ impl<'a> Counted<'a> {
             self.recent[self.turn] = at;
             self.turn = (self.turn + 1) % self.recent.len();
         }
-        self.reads[at].found += 1;
+        self.reads[at].found += lines;
         true
     }
 
     /// Called after the last line. Any read with missing or extra lines is damage.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         for Count { id, announced, found } in std::mem::take(&mut self.reads) {
             if announced != found {
                 let detail = format!("read {id}: {announced} lines were announced, {found} are here");
@@ -113,7 +113,7 @@ impl<'a> Counted<'a> {
         (u64, T): StoredLine,
     {
         std::iter::from_fn(move || {
-            let next = lines.by_ref().find(|(read, _)| self.count(*read));
+            let next = lines.by_ref().find(|(read, _)| self.count(*read, 1));
             if next.is_none() {
                 self.end();
             }
@@ -172,7 +172,7 @@ impl<'a> RowGroups<'a> for RowGroupStream<'a> {
                 },
             };
             self.lines.next();
-            if self.counted.count(read) {
+            if self.counted.count(read, 1) {
                 rows.off = off;
                 rows.seen.push((read, at));
             }

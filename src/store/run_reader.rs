@@ -5,19 +5,22 @@
 //! not follow the one before, because lines after a gap prove nothing.
 
 use super::audit::{ReadIndex, audit};
+use super::content_reader::ContentReader;
 use super::cure::Cure;
 pub use super::files::OpenError;
 use super::files::{RunFiles, walk};
 use super::line_order::{EventOrder, LogOrder};
 use super::merged_stream::{DueFile, Merge, Rejected, Stream};
-use super::names::{Kind, READS, ReadFile, log_name};
+use super::names::{Kind, READS, ReadFile, content_name, log_name};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
+use super::shared_flags::SharedFlags;
+use super::shared_rows::SharedRows;
 use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::{
-    Damage, EVENTS, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord,
+    Damage, EVENTS, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
 };
 use dissent_core::history::time::Nanos;
 use std::borrow::Cow;
@@ -98,6 +101,17 @@ impl RunReader {
         });
         (files.collect(), Counted::new(&self.files, announced, self.announced().are_whole))
     }
+
+    /// Whether reads refer to contents.
+    fn shares_contents(&self) -> bool {
+        self.run().meta.format >= SHARED_CONTENTS
+    }
+
+    fn shared_rows(&self, partition: u32) -> SharedRows<'_> {
+        let (files, counted) = self.reads(partition, Kind::Rows);
+        let content = ContentReader::new(&self.files, content_name(partition, Kind::Rows));
+        SharedRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted)
+    }
 }
 
 impl RunRecord for RunReader {
@@ -117,12 +131,19 @@ impl RunRecord for RunReader {
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        if self.shares_contents() {
+            return Box::new(self.shared_rows(partition).one_by_one());
+        }
         let (files, counted) = self.reads(partition, Kind::Rows);
         Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
 
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Flags);
+        if self.shares_contents() {
+            let content = ContentReader::new(&self.files, content_name(partition, Kind::Flags));
+            return Box::new(SharedFlags::new(content, Merge::new(&self.files, files), counted));
+        }
         Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
 
@@ -169,6 +190,9 @@ impl RunRecord for RunReader {
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        if self.shares_contents() {
+            return Box::new(self.shared_rows(partition));
+        }
         let (files, counted) = self.reads(partition, Kind::Rows);
         Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
     }

@@ -3,7 +3,7 @@
 use super::plant::Plant;
 use crate::config::error::ConfigError;
 use dissent_core::seed::Seed;
-use dissent_store::run_writer::StoreError;
+use dissent_store::writing::StoreError;
 
 /// The specification of a generated run.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use dissent_core::history::row::{
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
-use dissent_store::run_writer::{RunWriter, StoreError};
+use dissent_store::run_writer::RunWriter;
+use dissent_store::writing::StoreError;
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and each replica's copy of it.

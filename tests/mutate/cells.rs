@@ -1,16 +1,13 @@
 //! Changed values: in rows of one replica or of all, in current rows, in a shard.
 
 use super::kept::Kept;
-use super::{Accusation, Expects, Mutation, cell, damage};
+use super::{Expects, Mutation, cell, damage};
 use crate::draw::Draw;
 use dissent_core::history::event::Event;
 use dissent_core::history::row::{CurrentRead, Read, ReadValidity, Row};
 use dissent_core::history::schema::Value;
-use dissent_store::codec;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The file of events.
-const EVENTS: &str = "events.jsonl.zst";
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A changed value somewhere, which must be found.
 pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
@@ -26,11 +23,13 @@ pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
 
 /// A column of a row, on one replica or on all.
 fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
-    let schema = &kept.record.meta.schema;
+    let mut record = kept.record.clone();
     let (target, row) = loop {
-        let name = *draw.pick(&files(kept, false));
-        let line = draw.pick(&kept.lines[name]);
-        let (id, row) = codec::decode_row(schema, line).expect("a row");
+        let rows = draw.pick(&kept.record.rows);
+        if rows.is_empty() {
+            continue;
+        }
+        let (id, row) = draw.pick(rows).clone();
         let read = read(kept, id);
         // If all agree on another value of a calibration row, model and target disagree: the model is
         // switched off.
@@ -43,44 +42,36 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
     let column = *draw.pick(&told);
     let partition = target.before.partition;
     let mut accused = BTreeSet::new();
-    let mut changed = BTreeMap::new();
-    for name in files(kept, false) {
-        let lines = kept.lines[name].iter().map(|line| {
-            let (id, mut at) = codec::decode_row(schema, line).expect("a row");
-            let read = read(kept, id);
-            let is_here = read.before.partition == partition && at.off == row.off;
-            if !is_here || !on_all && read.replica != target.replica {
-                return line.clone();
-            }
+    for (id, at) in record.rows[partition as usize].iter_mut().filter(|(_, at)| at.off == row.off) {
+        let read = read(kept, *id);
+        if on_all || read.replica == target.replica {
+            let at = Arc::make_mut(at);
             at.cols[column] = other(&at.cols[column]);
             accused.extend(
                 (read.soundness == ReadValidity::Sound).then(|| cell(partition, &at.key, &read.replica)),
             );
-            serde_json::to_vec(&codec::row(schema, id, &at)).expect("JSON")
-        });
-        let lines: Vec<Vec<u8>> = lines.collect();
-        if lines != kept.lines[name] {
-            changed.insert(name, Some(kept.file(name, &lines)));
         }
     }
     let whom = if on_all { "all replicas" } else { &target.replica };
-    let Row { key, off, op, .. } = &row;
-    let what = format!(
-        "{} of {key} at {off} (op {op}) of {partition} changed on {whom}",
-        schema.columns[column].name
-    );
-    mutation(what, changed, accused)
+    let Row { key, off, op, .. } = row.as_ref();
+    let name = &record.meta.schema.columns[column].name;
+    let what = format!("{name} of {key} at {off} (op {op}) of {partition} changed on {whom}");
+    Mutation { what, files: kept.rewritten(&record), expects: Expects::Accused(accused) }
 }
 
 /// The current rows of a key, in a read during which nothing moved.
 fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
-    let (name, at, read, mut current) = loop {
-        let name = *draw.pick(&files(kept, true));
-        let at = draw.below(kept.lines[name].len());
-        let (id, current) = codec::decode_flags(&kept.lines[name][at]).expect("flags");
-        let read = flags_read(kept, id);
+    let mut record = kept.record.clone();
+    let (read, current) = loop {
+        let partition = draw.below(record.current_rows.len());
+        let all = record.current_rows[partition].len();
+        if all == 0 {
+            continue;
+        }
+        let at = draw.below(all);
+        let read = flags_read(kept, record.current_rows[partition][at].0);
         if read.soundness == ReadValidity::Sound && read.before == read.after {
-            break (name, at, read, current);
+            break (read, &mut record.current_rows[partition][at].1);
         }
     };
     let was = current.offs.clone();
@@ -89,11 +80,9 @@ fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
         Some(off) => current.offs = vec![off + 1],
         None => current.offs = vec![0],
     }
-    let mut lines = kept.lines[name].clone();
-    lines[at] = serde_json::to_vec(&codec::flags(read.id, &current)).expect("JSON");
     let accused = BTreeSet::from([cell(read.partition, &current.key, &read.replica)]);
-    let what = format!("{name}: flags of {} from {was:?} to {:?}", current.key, current.offs);
-    mutation(what, BTreeMap::from([(name, Some(kept.file(name, &lines)))]), accused)
+    let what = format!("read {}: flags of {} from {was:?} to {:?}", read.id, current.key, current.offs);
+    Mutation { what, files: kept.rewritten(&record), expects: Expects::Accused(accused) }
 }
 
 /// A column of a row that a shard holds.
@@ -101,29 +90,17 @@ fn of_shard(kept: &Kept, draw: &mut Draw) -> Mutation {
     let events = kept.record.events.iter().enumerate();
     let held = events.filter(|(_, it)| matches!(&it.event, Event::Contents(held) if !held.rows.is_empty()));
     let held: Vec<usize> = held.map(|(at, _)| at).collect();
-    let at = *draw.pick(&held);
-    let mut stamped = kept.record.events[at].clone();
-    let Event::Contents(contents) = &mut stamped.event else { return damage::bytes(kept, draw) };
+    let mut record = kept.record.clone();
+    let Event::Contents(contents) = &mut record.events[*draw.pick(&held)].event else {
+        return damage::bytes(kept, draw);
+    };
     let row = draw.below(contents.rows.len());
     let row = &mut contents.rows[row];
     let column = draw.below(row.cols.len());
     row.cols[column] = other(&row.cols[column]);
     let accused = BTreeSet::from([cell(0, &row.key, &contents.object)]);
     let what = format!("column {column} of {} in the shard at capture {} changed", row.key, contents.capture);
-    let mut lines = kept.lines[EVENTS].clone();
-    lines[at] = serde_json::to_vec(&codec::event(at as u64 + 1, &stamped)).expect("JSON");
-    mutation(what, BTreeMap::from([(EVENTS, Some(kept.file(EVENTS, &lines)))]), accused)
-}
-
-fn mutation(what: String, files: BTreeMap<&str, Option<Vec<u8>>>, accused: BTreeSet<Accusation>) -> Mutation {
-    let Mutation { what, files, .. } = damage::loss(what, files, true);
-    Mutation { what, files, expects: Expects::Accused(accused) }
-}
-
-/// The files of rows, or of current rows.
-fn files(kept: &Kept, of_flags: bool) -> Vec<&str> {
-    let reads = kept.lines.keys().filter(|file| file.starts_with("reads/"));
-    reads.filter(|file| file.contains(".current") == of_flags).map(String::as_str).collect()
+    Mutation { what, files: kept.rewritten(&record), expects: Expects::Accused(accused) }
 }
 
 fn read(kept: &Kept, id: u64) -> &Read {

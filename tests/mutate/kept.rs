@@ -123,14 +123,26 @@ impl Kept {
         writer.finish().expect("in memory")
     }
 
+    /// The files that this record has in place of the kept one, where they differ.
+    pub(crate) fn rewritten(&self, record: &MemoryRecord) -> BTreeMap<String, Option<Vec<u8>>> {
+        let temp = tempfile::tempdir().expect("a folder");
+        let dir = temp.path().join("run");
+        write_record(&dir, record).expect("written");
+        let mut new = files(&dir, "");
+        let gone = self.bytes.keys().filter(|file| !new.contains_key(*file) && *file != "tool.log");
+        let gone: Vec<_> = gone.map(|file| (file.clone(), None)).collect();
+        new.retain(|file, bytes| self.bytes.get(file) != Some(bytes));
+        new.into_iter().map(|(file, bytes)| (file, Some(bytes))).chain(gone).collect()
+    }
+
     /// The lines of this file; none if it is not whole.
     pub(crate) fn read(&self, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         read(self.number, name, bytes)
     }
 
-    /// A file with frames. Events, logs and reads are equally likely.
+    /// A file with frames. Events, logs, reads and contents are equally likely.
     pub(crate) fn any_framed(&self, draw: &mut Draw) -> &str {
-        let start = *draw.pick(&["events", "log/", "reads/"]);
+        let start = *draw.pick(&["events", "log/", "reads/", "content/"]);
         let all: Vec<&str> =
             self.lines.keys().map(String::as_str).filter(|file| file.starts_with(start)).collect();
         if all.is_empty() { "events.jsonl.zst" } else { all[draw.below(all.len())] }

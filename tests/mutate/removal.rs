@@ -2,8 +2,9 @@
 //! the recorder had never seen them. Nothing is torn: only owed reads show that something is missing.
 
 use super::kept::Kept;
-use super::{Mutation, damage, owed};
+use super::{Expects, Mutation, owed};
 use crate::draw::Draw;
+use dissent_core::history::event::Event;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +52,8 @@ pub(crate) fn unrecorded(kept: &Kept, draw: &mut Draw) -> Mutation {
     };
     let is_owed = gone.len() > 1 && !what.starts_with("all from")
         || gone.iter().any(|&at| owed::event(&events[at]) && !owed::is_superseded(&events, at));
-    damage::loss(format!("{what} never recorded"), without(kept, &events, &gone), is_owed)
+    let what = format!("{what} never recorded");
+    Mutation { what, files: without(kept, &gone), expects: Expects::Loss { is_owed } }
 }
 
 fn which(events: &[Value], gone: impl Fn(&Value) -> bool) -> BTreeSet<usize> {
@@ -63,38 +65,19 @@ fn is_read(event: &Value) -> bool {
 }
 
 /// The files of a record without these events and the data of their reads.
-fn without<'k>(
-    kept: &'k Kept,
-    events: &[Value],
-    gone: &BTreeSet<usize>,
-) -> BTreeMap<&'k str, Option<Vec<u8>>> {
-    let left: Vec<usize> = (0..events.len()).filter(|at| !gone.contains(at)).collect();
-    let numbered = (1..).zip(&left).map(|(number, at)| numbered(number, &kept.lines[EVENTS][*at]));
-    let numbered: Vec<Vec<u8>> = numbered.collect();
-    let mut files = BTreeMap::from([(EVENTS, Some(kept.file(EVENTS, &numbered)))]);
-    let mut run: Value = serde_json::from_slice(&kept.bytes["run.json"]).expect("JSON");
-    run["ended"]["events"] = Value::from(left.len());
-    let phase = left.iter().rev().find_map(|at| events[*at].get("phase"));
-    run["phase"] = phase.cloned().unwrap_or(Value::from("set-up"));
-    files.insert("run.json", Some(serde_json::to_vec(&run).expect("JSON")));
-    let reads: BTreeSet<u64> =
-        gone.iter().filter(|at| is_read(&events[**at])).filter_map(|at| events[*at]["id"].as_u64()).collect();
-    for (name, lines) in kept.lines.iter().filter(|(name, _)| name.starts_with("reads/")) {
-        let stays = |line: &&Vec<u8>| {
-            let line: Value = serde_json::from_slice(line).expect("JSON");
-            !reads.contains(&line["at"]["read"].as_u64().expect("a read"))
-        };
-        let kept_lines: Vec<Vec<u8>> = lines.iter().filter(stays).cloned().collect();
-        if kept_lines.len() < lines.len() {
-            let file = (!kept_lines.is_empty()).then(|| kept.file(name, &kept_lines));
-            files.insert(name, file);
+fn without(kept: &Kept, gone: &BTreeSet<usize>) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut record = kept.record.clone();
+    let (mut rows, mut flags) = (BTreeSet::new(), BTreeSet::new());
+    for &at in gone {
+        match &record.events[at].event {
+            Event::Read(read) => drop(rows.insert(read.id)),
+            Event::CurrentRead(read) => drop(flags.insert(read.id)),
+            _ => {}
         }
     }
-    files
-}
-
-/// The line of an event under another number.
-fn numbered(number: u64, line: &[u8]) -> Vec<u8> {
-    let rest = line.iter().position(|byte| *byte == b',').expect("more than a number");
-    [format!("{{\"n\":{number}").as_bytes(), &line[rest..]].concat()
+    let mut at = 0..;
+    record.events.retain(|_| at.next().is_some_and(|at| !gone.contains(&at)));
+    record.rows.iter_mut().for_each(|of| of.retain(|(read, _)| !rows.contains(read)));
+    record.current_rows.iter_mut().for_each(|of| of.retain(|(read, _)| !flags.contains(read)));
+    kept.rewritten(&record)
 }

@@ -8,10 +8,12 @@ use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
 use dissent_store::dump::write_record;
+use dissent_store::frame::FrameReader;
 use dissent_store::frame_origin::RunHash;
 use dissent_store::names::path_name;
 use dissent_store::run_reader::RunReader;
-use dissent_store::run_writer::{RunWriter, StoreError, Wall};
+use dissent_store::run_writer::{RunWriter, Wall};
+use dissent_store::writing::StoreError;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -177,8 +179,11 @@ fn what_does_not_fit_is_damage_with_its_line() {
     let number = RunHash::of(&fs::read(dir.join("run.json")).expect("text")).expect("JSON");
     let event = r#"{"n":1,"t":1,"type":"boundary"}"#;
     let entry = |off| format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}}}}"#);
-    let row = |off, read| {
-        format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}},"at":{{"read":{read},"doc":1}}}}"#)
+    let rows = |off, read| {
+        let line = first_line(&dir, number, "reads/0000/a/0.jsonl.zst");
+        let mut block: serde_json::Value = serde_json::from_str(&line).expect("a reference");
+        (block["off"], block["read"]) = (off, read);
+        block.to_string()
     };
     let cases = [
         (
@@ -194,10 +199,19 @@ fn what_does_not_fit_is_damage_with_its_line() {
         ("log/0.jsonl.zst", vec![entry(0), entry(0)], "after line 2: line out of order"),
         ("log/0.jsonl.zst", vec![entry(0), entry(2)], "after line 2: found offset 2 instead of 1"),
         ("log/0.jsonl.zst", vec![entry(0), entry(1)], "20 entries were recorded, 2 are here"),
-        ("reads/0000/a/0.jsonl.zst", vec![row(5, 1), row(4, 1)], "after line 2: line out of order"),
-        ("reads/0000/a/0.jsonl.zst", vec![row(5, 99)], "read 99 is here, but no event announces it"),
-        ("reads/0000/a/0.jsonl.zst", vec![row(5, 1)], "read 1: 6 lines were announced, 1 are here"),
-        ("reads/0000/a/0.jsonl.zst", vec!["{\"off\":1}".to_owned()], "missing field `key`"),
+        (
+            "reads/0000/a/0.jsonl.zst",
+            vec![rows(5.into(), 1.into()), rows(4.into(), 1.into())],
+            "after line 2: line out of order",
+        ),
+        (
+            "reads/0000/a/0.jsonl.zst",
+            vec![rows(0.into(), 99.into())],
+            "read 99 is here, but no event announces it",
+        ),
+        ("reads/0000/a/0.jsonl.zst", Vec::new(), "read 1: 6 lines were announced, 0 are here"),
+        ("reads/0000/a/0.jsonl.zst", vec!["{\"off\":1}".to_owned()], "missing field `read`"),
+        ("content/0.jsonl.zst", (0..6).map(entry).collect(), "block at byte 0: it holds other lines"),
     ];
     for (file, lines, wanted) in cases {
         let origin = number.file(file);
@@ -216,6 +230,13 @@ fn what_does_not_fit_is_damage_with_its_line() {
         assert!(damage.iter().any(|damage| damage.detail.contains(wanted)), "no {wanted:?} in {damage:?}");
         fs::write(&file, whole).expect("mended");
     }
+}
+
+/// The first line of a file.
+fn first_line(dir: &Path, number: RunHash, name: &str) -> String {
+    let bytes = fs::File::open(dir.join(name)).expect("a file");
+    let mut reader = FrameReader::new(bytes, Some(number.file(name))).expect("a reader");
+    String::from_utf8(reader.next_line().expect("a frame").expect("a line").to_vec()).expect("text")
 }
 
 /// What happens to a folder, and the damage that is found.
@@ -293,10 +314,10 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
     let error = |dir: &Path| RunReader::open(dir).expect_err("refused").to_string();
     for (text, wanted) in [
         (
-            whole.replace("\"format\": 2,", "\"format\": 7,"),
+            whole.replace("\"format\": 3,", "\"format\": 7,"),
             "has format 7, written by dissent 0.1.0; this is dissent",
         ),
-        (whole.replace("\"format\": 2,", ""), "missing field `format`"),
+        (whole.replace("\"format\": 3,", ""), "missing field `format`"),
         (whole.replace("\"seed\"", "\"sead\""), "missing field `seed`"),
         (whole[..whole.len() / 2].to_owned(), "EOF"),
     ] {

@@ -1,7 +1,6 @@
 //! What a row, an entry and a value look like on disk, and how odd lines are read.
 
 use crate::store::sample::{meta, record};
-use dissent_core::history::row::CurrentRow;
 use dissent_core::history::schema::Value;
 use dissent_store::codec;
 
@@ -10,20 +9,15 @@ fn json(line: &impl serde::Serialize) -> String {
 }
 
 #[test]
-fn lines_hold_content_first_and_placement_last() {
+fn lines_are_json_in_the_order_of_the_schema() {
     let (record, schema) = (record(), meta().schema);
-    let (read, row) = &record.rows[0][7];
+    let (_, row) = &record.rows[0][7];
     let content = r#""off":1,"key":"k1","op":18446744073709551614,"cmp":-1,"#;
     let cols = r#""cols":{"x":-9223372036854775807,"tags":[],"ops":[1,9223372036854775807],"note":"null"}"#;
-    assert_eq!(
-        json(&codec::row(&schema, *read, row)),
-        format!(r#"{{{content}{cols},"at":{{"read":{read},"doc":1}}}}"#)
-    );
+    assert_eq!(json(&codec::content(&schema, row)), format!("{{{content}{cols}}}"));
     assert_eq!(json(&codec::entry(&schema, &record.log[0][1], 0)), format!("{{{content}{cols}}}"));
     let tombstone = json(&codec::entry(&schema, &record.log[0][7], 2));
     assert!(tombstone.ends_with(r#""cmp":-7,"del":true,"cols":{},"skip":2}"#), "{tombstone}");
-    let current = CurrentRow { key: "k1".to_owned(), offs: vec![1, 4] };
-    assert_eq!(json(&codec::flags(9, &current)), r#"{"key":"k1","offs":[1,4],"at":{"read":9}}"#);
     let line = json(&codec::event(7, &record.events[3]));
     assert_eq!(line, r#"{"n":7,"t":300000000,"type":"boundary"}"#);
 }

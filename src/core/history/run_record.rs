@@ -16,8 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The version of the store's format. Readers accept all older ones. Since 2, frames say which stream they
-/// belong to, events are numbered, and a run that ended says how much it wrote.
-pub const FORMAT: u32 = 2;
+/// belong to, events are numbered, and a run that ended says how much it wrote. Since 3, contents that
+/// several reads returned are stored once.
+pub const FORMAT: u32 = 3;
+
+/// The first format that stores contents once.
+pub const SHARED_CONTENTS: u32 = 3;
 
 /// The name of the events file in a [`Damage`].
 pub const EVENTS: &str = "events.jsonl.zst";

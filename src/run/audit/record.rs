@@ -7,7 +7,7 @@ use super::chunk::{ChunkRecord, Records};
 use super::facts::AuditFacts;
 use crate::adapter::contents::Chunk;
 use dissent_core::history::event::TimedEvent;
-use dissent_store::run_writer::{StoreError, create_folder, failed, replace_file};
+use dissent_store::writing::{StoreError, create_folder, failed, replace_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};

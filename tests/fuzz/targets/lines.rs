@@ -2,6 +2,7 @@
 
 use super::schema;
 use dissent_core::history::event::TimedEvent;
+use dissent_core::history::row::CurrentRow;
 use dissent_store::codec;
 use dissent_store::cure::Cure;
 use dissent_store::run_writer::RunFile;
@@ -10,19 +11,21 @@ use dissent_store::run_writer::RunFile;
 pub(crate) fn lines(bytes: &[u8]) {
     let schema = schema();
     for line in bytes.split(|byte| *byte == b'\n') {
-        if let Ok((read, row)) = codec::decode_row(&schema, line) {
+        if let Ok((_, row)) = codec::decode_row(&schema, line) {
             assert_eq!(row.cols.len(), schema.columns.len());
-            let again = serde_json::to_vec(&codec::row(&schema, read, &row)).expect("a row");
-            assert_eq!(codec::decode_row(&schema, &again).expect("its own line"), (read, row));
+        }
+        if let Ok(row) = codec::decode_content(&schema, line) {
+            let again = serde_json::to_vec(&codec::content(&schema, &row)).expect("a row");
+            assert_eq!(codec::decode_content(&schema, &again).expect("its own line"), row);
         }
         if let Ok(entry) = codec::decode_entry(&schema, line) {
             let again = serde_json::to_vec(&codec::entry(&schema, &entry, 0)).expect("an entry");
             assert_eq!(codec::decode_entry(&schema, &again).expect("its own line"), entry);
         }
-        if let Ok((read, flags)) = codec::decode_flags(line) {
-            let again = serde_json::to_vec(&codec::flags(read, &flags)).expect("flags");
-            assert_eq!(codec::decode_flags(&again).expect("its own line"), (read, flags));
+        if let Ok((_, flags)) = codec::decode_flags(line) {
+            assert!(serde_json::to_vec(&flags).is_ok());
         }
+        reads_back::<CurrentRow>(line);
         reads_back::<TimedEvent>(line);
         reads_back::<Cure>(line);
         reads_back::<RunFile>(line);
