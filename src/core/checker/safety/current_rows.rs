@@ -286,7 +286,7 @@ impl KeyComparison<'_> {
 
     /// The entry by which the flags of a key can be judged, unless a later op may already have taken effect.
     fn expects<'l>(&self, flags_read: &ReplicaFlags, past: &'l [IndexedEntry]) -> Option<&'l IndexedEntry> {
-        let later = past.iter().find(|entry| entry.off >= flags_read.top);
+        let later = past.get(past.partition_point(|entry| entry.off < flags_read.top));
         let is_moving = later.is_some_and(|it| self.absences.may_be_in_flight(it.off, flags_read.t));
         flags_read.expects(past, self.absent).filter(|_| !is_moving)
     }

@@ -71,17 +71,18 @@ impl<'j> Lineage<'j> {
         Lineage { columns, model_on, history, log_index, timeline, missing, ancestors, wrong_segments }
     }
 
-    /// Takes a merged row that a copy shows rightly.
-    pub(crate) fn clear_copy(&mut self, logged: ExpectedRow<'_>, copy: usize) {
+    /// Takes a merged row that these copies show rightly.
+    pub(crate) fn clear_copies(&mut self, logged: ExpectedRow<'_>, copies: impl Iterator<Item = usize>) {
         let Some(previous) = logged.indexed.previous.map(|at| self.log_index.entry(at)) else { return };
-        let copy: &SegmentCopy = &self.timeline.copies[copy];
         if let Some(segment) = previous.segment
             && logged.indexed.effect == Effect::Merged
             && previous.effect == Effect::Merged
             && previous.segment != logged.indexed.segment
-            && copy.state != CopyState::Downloaded
         {
-            self.missing.mark_seen(copy.life, segment, logged.indexed.off);
+            let copies = copies.map(|copy| &self.timeline.copies[copy]);
+            for copy in copies.filter(|copy| copy.state != CopyState::Downloaded) {
+                self.missing.mark_seen(copy.life, segment, logged.indexed.off);
+            }
         }
     }
 

@@ -105,7 +105,7 @@ impl Inspector<'_> {
         if let Some(logged) = offset.logged
             && self.agrees(offset, logged)
         {
-            offset.claims.iter().for_each(|claim| self.lineage.clear_copy(logged, claim.copy));
+            self.lineage.clear_copies(logged, offset.claims.iter().map(|claim| claim.copy));
             self.lineage.clear_key(logged);
         } else {
             self.compare_closely(offset);
@@ -156,7 +156,7 @@ impl Inspector<'_> {
         if let Some(logged) = offset.logged {
             let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
             let right = (0..offset.claims.len()).filter(|claim| !wrong.contains(claim));
-            right.for_each(|claim| self.lineage.clear_copy(logged, offset.claims[claim].copy));
+            self.lineage.clear_copies(logged, right.map(|claim| offset.claims[claim].copy));
         }
         self.lineage.trace(offset, &mut by_model, &mut by_peers);
         let doubled = self.doubled(offset, &scenes);
