@@ -1,7 +1,12 @@
-//! What a job costs, beside a baseline of the same session.
+//! What a job costs, as a multiple of another one in the same session.
 
-use super::ROUNDS;
+use std::collections::BTreeMap;
 use std::time::Instant;
+
+/// How often a job is done.
+const ROUNDS: usize = 5;
+/// A job whose multiple is so many times the written one has become slow.
+const SLOWER: f64 = 2.0;
 
 /// Seconds of wall time and of CPU time on all cores: medians of a few rounds.
 #[derive(Clone, Copy)]
@@ -26,15 +31,50 @@ impl Cost {
         let (walls, cpus) = rounds.into_iter().unzip();
         Cost { wall: median(walls), cpu: median(cpus) }
     }
+}
 
-    /// Prints it; with a baseline, as a multiple of that: its name and cost.
-    pub(crate) fn tell(self, what: &str, count: u64, unit: &str, baseline: Option<(&str, Cost)>) {
-        let Cost { wall, cpu } = self;
-        let ratio = baseline.map_or(String::new(), |(name, other)| {
-            format!("  {:.2} x wall, {:.2} x CPU of {name}", wall / other.wall, cpu / other.cpu)
-        });
-        let rate = count as f64 / wall;
-        println!("{what:<34} {wall:>7.3} s wall {cpu:>7.3} s CPU {rate:>12.0} {unit}/s{ratio}");
+/// The jobs so far, and the multiples that README.md has.
+pub(crate) struct Costs {
+    written: BTreeMap<&'static str, f64>,
+    slower: Vec<String>,
+}
+
+impl Costs {
+    /// Reads the table of README.md: a job, what it is compared with, and its multiple.
+    pub(crate) fn new() -> Costs {
+        let row = |line: &'static str| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let name = cells.next()?.strip_suffix('`')?;
+            Some((name, cells.nth(1)?.split(' ').next()?.parse().ok()?))
+        };
+        let written = include_str!("README.md").lines().filter_map(row).collect();
+        Costs { written, slower: Vec::new() }
+    }
+
+    /// Prints what a job cost, beside another one: its name and cost.
+    pub(crate) fn tell(&mut self, name: &str, cost: Cost, (count, unit): (u64, &str), of: (&str, Cost)) {
+        let (other, baseline) = of;
+        let rate = count as f64 / cost.wall;
+        let multiple = cost.wall / baseline.wall;
+        println!(
+            "{name:<30} {:>7.3} s wall {:>7.3} s CPU {rate:>12.0} {unit}/s  {multiple:.2} x wall, {:.2} x CPU of {other}",
+            cost.wall,
+            cost.cpu,
+            cost.cpu / baseline.cpu,
+        );
+        match self.written.get(name) {
+            Some(written) if multiple > written * SLOWER => {
+                self.slower
+                    .push(format!("{name}: {multiple:.2} times {other}, and README.md says {written}"));
+            }
+            Some(_) => {}
+            None => self.slower.push(format!("{name} is not in the table of README.md")),
+        }
+    }
+
+    /// Fails if a job has become slow.
+    pub(crate) fn end(self) {
+        assert!(self.slower.is_empty(), "{}", self.slower.join("\n"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `dissent compare` on three dumps, beside `sort` and `comm` on the same files.
 
-use super::cost::Cost;
+use super::cost::{Cost, Costs};
 use dissent::dumps::digests::Columns;
 use dissent::dumps::spec::CompareSpec;
 use dissent::run::comparison::{ComparisonSpec, run_comparison};
@@ -14,8 +14,8 @@ const DUMPS: [&str; 3] = ["a", "b", "c"];
 /// One of so many rows is wrong in the last dump.
 const WRONG: u64 = 20_000;
 
-/// The whole command, verdict and page.
-pub(crate) fn compare(rows: u64, dir: &Path) {
+/// The whole command, verdict and page, beside sorting the dumps and two calls of `comm`.
+pub(crate) fn compare(costs: &mut Costs, rows: u64, dir: &Path) {
     std::fs::create_dir_all(dir).expect("a folder");
     let files: Vec<PathBuf> = DUMPS.iter().map(|name| dir.join(name).with_extension("csv")).collect();
     for (file, name) in files.iter().zip(DUMPS) {
@@ -36,8 +36,7 @@ pub(crate) fn compare(rows: u64, dir: &Path) {
         let comparison = judged.verdict.comparison.expect("a comparison");
         assert_eq!(comparison.keys_differing, rows.div_ceil(WRONG));
     });
-    sort.tell("three dumps: sort, and comm twice", all, "rows", None);
-    compare.tell("three dumps: compare", all, "rows", Some(("sort and comm", sort)));
+    costs.tell("compare", compare, (all, "rows"), ("sort and comm", sort));
 }
 
 fn write(file: &Path, rows: u64, is_wrong: bool) -> std::io::Result<()> {
@@ -50,7 +49,8 @@ fn write(file: &Path, rows: u64, is_wrong: bool) -> std::io::Result<()> {
     out.flush()
 }
 
-fn run(program: &str, args: &[&Path]) {
+/// Runs a program to its end, without its output.
+pub(crate) fn run(program: &str, args: &[&Path]) {
     let status = Command::new(program).args(args).env("LC_ALL", "C").stdout(Stdio::null()).status();
     assert!(status.expect("it starts").success(), "{program}");
 }

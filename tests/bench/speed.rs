@@ -1,5 +1,6 @@
-//! `cargo bench`: how fast folders are judged, ops generated and recorded, and runs simulated, each compared
-//! with a plain job on the same bytes in the same session. Ratios hold on any machine; seconds do not.
+//! `cargo bench`: how fast folders are judged, dumps compared, ops generated and recorded, and runs simulated,
+//! each beside a plain job in the same session. README.md says how to read it; a job that is twice as slow as
+//! it says there fails.
 //!
 //! `cargo bench -- ROWS` sets the number of rows per replica; the default is 200,000.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark tells times on stdout")]
@@ -8,7 +9,7 @@ mod cost;
 mod dumps;
 mod null;
 
-use cost::Cost;
+use cost::{Cost, Costs};
 use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
@@ -23,15 +24,15 @@ use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::codec;
 use dissent_store::run_reader::RunReader;
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hasher as _};
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
 
 const REPLICAS: u32 = 4;
-const ROUNDS: usize = 5;
+/// What most jobs are compared with.
+const HASHING: &str = "hashing the rows";
 const OPS: u64 = 200_000;
 const SIMULATED: u64 = 60;
 const FRONTIERS: u64 = 1_000;
@@ -42,43 +43,49 @@ fn main() {
     let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let rows: u64 = asked.unwrap_or(200_000);
     let temp = tempfile::tempdir().expect("a folder");
-    println!("{REPLICAS} replicas x {rows} rows; medians of {ROUNDS} rounds");
-    for plant in [Plant::None, Plant::Differ(100)] {
-        check(rows, plant, &temp.path().join(plant.to_string()));
-    }
-    dumps::compare(rows, &temp.path().join("dumps"));
-    frontiers(&temp.path().join("frontiers"));
-    record(temp.path());
-    simulate_runs(temp.path());
-    explain();
+    let mut costs = Costs::new();
+    println!("{REPLICAS} replicas x {rows} rows; medians");
+    let hash = check(&mut costs, rows, Plant::None, &temp.path().join("agree"));
+    check(&mut costs, rows, Plant::Differ(100), &temp.path().join("differ"));
+    dumps::compare(&mut costs, rows, &temp.path().join("dumps"));
+    frontiers(&mut costs, hash, &temp.path().join("frontiers"));
+    record(&mut costs, hash, temp.path());
+    simulate_runs(&mut costs, hash, temp.path());
+    explain(&mut costs, hash);
+    costs.end();
 }
 
-/// The whole of `dissent check`, verdict and page, compared with decompressing and hashing the same files.
-fn check(rows: u64, plant: Plant, dir: &Path) {
+/// The whole of `dissent check`, verdict and page, beside hashing the rows of all replicas as plain lines.
+/// Returns what that costs.
+fn check(costs: &mut Costs, rows: u64, plant: Plant, dir: &Path) -> Cost {
     let spec = synth::SynthSpec { rows, replicas: REPLICAS, seed: Seed(1), plant };
     synthesize(&spec, dir).expect("made up");
-    let mut files = Vec::new();
-    collect(dir, &mut files);
+    let plain = dir.join("rows.jsonl");
+    write_rows(&RunReader::open(dir).expect("a run"), &plain).expect("written");
     let all = rows * u64::from(REPLICAS);
-    let decompress = Cost::of(|| files.iter().for_each(|file| plain(file, |_| {})));
-    let hash = Cost::of(|| {
-        let mut hasher = DefaultHasher::new();
-        files.iter().for_each(|file| plain(file, |bytes| hasher.write(bytes)));
-        std::hint::black_box(hasher.finish());
-    });
+    let hash = Cost::of(|| dumps::run("sha256sum", &[&plain]));
     let judge = Cost::of(|| {
         let record = RunReader::open(dir).expect("a run");
         let mut judged = JudgedRun::for_page(&record, Oracle::default(), dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
         judged.write(&record, dir, "checked").expect("written");
     });
-    decompress.tell(&format!("{plant}: decompress all files"), all, "rows", None);
-    hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(("decompressing", decompress)));
-    judge.tell(&format!("{plant}: check"), all, "rows", Some(("decompressing", decompress)));
+    costs.tell(&format!("check {plant}"), judge, (all, "rows"), (HASHING, hash));
+    hash
+}
+
+/// Writes the rows of all reads as lines of JSON.
+fn write_rows(record: &RunReader, file: &Path) -> std::io::Result<()> {
+    let mut out = BufWriter::new(File::create(file)?);
+    for (_, row) in (0..record.meta().partitions).flat_map(|partition| record.rows(partition)) {
+        serde_json::to_writer(&mut out, &codec::content(&record.meta().schema, &row))?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
 }
 
 /// A million looks at a thousand frontiers, in memory: every tenth is frozen.
-fn frontiers(dir: &Path) {
+fn frontiers(costs: &mut Costs, hash: Cost, dir: &Path) {
     let spec = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
     synthesize(&spec, dir).expect("made up");
     let mut meta = RunReader::open(dir).expect("a run").meta().clone();
@@ -92,7 +99,7 @@ fn frontiers(dir: &Path) {
         assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);
         assert_eq!(verdict.progress.looks, FRONTIERS * LOOKS);
     });
-    cost.tell("judge looks at 1,000 frontiers", FRONTIERS * LOOKS, "looks", None);
+    costs.tell("judge looks at frontiers", cost, (FRONTIERS * LOOKS, "looks"), (HASHING, hash));
 }
 
 fn declared(n: u64) -> Frontier {
@@ -126,44 +133,19 @@ fn look(n: u64, at: u64) -> TimedEvent {
     TimedEvent { t: Nanos(at * 100_000_000 + n), event }
 }
 
-/// Feeds the plain bytes of a file of frames to `each`, 64 KiB at a time.
-fn plain(file: &Path, mut each: impl FnMut(&[u8])) {
-    let file = File::open(file).expect("a file");
-    let mut from = zstd::stream::read::Decoder::new(file).expect("frames");
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match from.read(&mut buffer).expect("whole frames") {
-            0 => return,
-            count => each(std::hint::black_box(&buffer[..count])),
-        }
-    }
-}
-
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    let entries: BTreeSet<PathBuf> =
-        std::fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
-    for path in entries {
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|end| end == "zst") {
-            files.push(path);
-        }
-    }
-}
-
 /// The load of a run against a cluster that acknowledges at once, recorded.
-fn record(dir: &Path) {
+fn record(costs: &mut Costs, hash: Cost, dir: &Path) {
     let spec = spec(&["specimen-segments", "partial-upsert", "none", "--rate", "1000000"]);
     let mut round = 0;
     let cost = Cost::of(|| {
         round += 1;
         assert_eq!(null::run(&spec, OPS, &dir.join(format!("null-{round}"))), OPS);
     });
-    cost.tell("generate and record to nowhere", OPS, "ops", None);
+    costs.tell("generate and record", cost, (OPS, "ops"), (HASHING, hash));
 }
 
 /// Runs in virtual time on one thread, with their verdicts.
-fn simulate_runs(dir: &Path) {
+fn simulate_runs(costs: &mut Costs, hash: Cost, dir: &Path) {
     let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
     let mut seed = 0;
     let cost = Cost::of(|| {
@@ -172,11 +154,11 @@ fn simulate_runs(dir: &Path) {
             run_simulated(&spec, Seed(seed), dir, Retention::None).expect("a verdict");
         }
     });
-    cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);
+    costs.tell("simulate and judge", cost, (SIMULATED, "runs"), (HASHING, hash));
 }
 
 /// A run with wrong rows, judged with the events of its nodes and with a hundred thousand more of them.
-fn explain() {
+fn explain(costs: &mut Costs, hash: Cost) {
     let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
     let meta = spec.meta(Seed(1), None).expect("it fits");
     let record = simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs");
@@ -189,9 +171,9 @@ fn explain() {
         }
         timed
     }));
-    for (what, record) in [("judge and explain", &record), ("the same, 100,000 node events", &crowded)] {
+    for (what, record) in [("explain", &record), ("explain among events", &crowded)] {
         let cost = Cost::of(|| assert!(!judge(record).findings.is_empty()));
-        cost.tell(what, 1, "runs", None);
+        costs.tell(what, cost, (1, "runs"), (HASHING, hash));
     }
 }
 
