@@ -1,6 +1,8 @@
 //! How the record of a run is stored on disk: frames, files, and the folder that holds them.
 
 mod audit;
+mod block_flags;
+mod block_rows;
 pub mod codec;
 mod content;
 mod content_reader;
@@ -18,6 +20,4 @@ mod read_writer;
 mod reads;
 pub mod run_reader;
 pub mod run_writer;
-mod shared_flags;
-mod shared_rows;
 pub mod writing;

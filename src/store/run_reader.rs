@@ -5,6 +5,8 @@
 //! not follow the one before, because lines after a gap prove nothing.
 
 use super::audit::{ReadIndex, audit};
+use super::block_flags::BlockFlags;
+use super::block_rows::BlockRows;
 use super::content_reader::ContentReader;
 use super::cure::Cure;
 pub use super::files::OpenError;
@@ -14,8 +16,6 @@ use super::merged_stream::{DueFile, Merge, Rejected, Stream};
 use super::names::{Kind, READS, ReadFile, content_name, log_name};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
-use super::shared_flags::SharedFlags;
-use super::shared_rows::SharedRows;
 use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
@@ -107,10 +107,10 @@ impl RunReader {
         self.run().meta.format >= SHARED_CONTENTS
     }
 
-    fn shared_rows(&self, partition: u32) -> SharedRows<'_> {
+    fn block_rows(&self, partition: u32) -> BlockRows<'_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
         let content = ContentReader::new(&self.files, content_name(partition, Kind::Rows));
-        SharedRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted)
+        BlockRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted)
     }
 }
 
@@ -132,7 +132,7 @@ impl RunRecord for RunReader {
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
         if self.shares_contents() {
-            return Box::new(self.shared_rows(partition).one_by_one());
+            return Box::new(self.block_rows(partition).one_by_one());
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
         Box::new(counted.filter_announced(Merge::new(&self.files, files)))
@@ -142,7 +142,7 @@ impl RunRecord for RunReader {
         let (files, counted) = self.reads(partition, Kind::Flags);
         if self.shares_contents() {
             let content = ContentReader::new(&self.files, content_name(partition, Kind::Flags));
-            return Box::new(SharedFlags::new(content, Merge::new(&self.files, files), counted));
+            return Box::new(BlockFlags::new(content, Merge::new(&self.files, files), counted));
         }
         Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
@@ -191,7 +191,7 @@ impl RunRecord for RunReader {
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         if self.shares_contents() {
-            return Box::new(self.shared_rows(partition));
+            return Box::new(self.block_rows(partition));
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
         Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))

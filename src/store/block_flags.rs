@@ -31,7 +31,7 @@ impl StoredLine for FlagsRef {
 }
 
 /// The flags of all reads, by ascending read id, then key.
-pub(super) struct SharedFlags<'a> {
+pub(super) struct BlockFlags<'a> {
     content: ContentReader<'a>,
     refs: Merge<'a, FlagsRef>,
     counted: Counted<'a>,
@@ -42,14 +42,14 @@ pub(super) struct SharedFlags<'a> {
     returned: usize,
 }
 
-impl<'a> SharedFlags<'a> {
+impl<'a> BlockFlags<'a> {
     pub(super) fn new(
         content: ContentReader<'a>,
         refs: Merge<'a, FlagsRef>,
         counted: Counted<'a>,
-    ) -> SharedFlags<'a> {
+    ) -> BlockFlags<'a> {
         let (recent, block) = (VecDeque::new(), Rc::from([]));
-        SharedFlags { content, refs, counted, recent, block, read: 0, returned: 0 }
+        BlockFlags { content, refs, counted, recent, block, read: 0, returned: 0 }
     }
 
     /// The flags of a block. None, and damage, if they cannot be read.
@@ -72,7 +72,7 @@ impl<'a> SharedFlags<'a> {
     }
 }
 
-impl<'a> Iterator for SharedFlags<'a> {
+impl<'a> Iterator for BlockFlags<'a> {
     type Item = (u64, Cow<'a, CurrentRow>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -91,7 +91,7 @@ struct ShownRow {
 }
 
 /// Rows grouped by offset, from blocks.
-pub(super) struct SharedRows<'a> {
+pub(super) struct BlockRows<'a> {
     schema: &'a Schema,
     content: ContentReader<'a>,
     refs: Merge<'a, RowsRef>,
@@ -100,14 +100,14 @@ pub(super) struct SharedRows<'a> {
     shown: Vec<ShownRow>,
 }
 
-impl<'a> SharedRows<'a> {
+impl<'a> BlockRows<'a> {
     pub(super) fn new(
         schema: &'a Schema,
         content: ContentReader<'a>,
         refs: Merge<'a, RowsRef>,
         counted: Counted<'a>,
-    ) -> SharedRows<'a> {
-        SharedRows { schema, content, refs, counted, lanes: Vec::new(), shown: Vec::new() }
+    ) -> BlockRows<'a> {
+        BlockRows { schema, content, refs, counted, lanes: Vec::new(), shown: Vec::new() }
     }
 
     /// The rows one by one, each with the id of its read.
@@ -204,7 +204,7 @@ impl<'a> SharedRows<'a> {
     }
 }
 
-impl<'a> RowGroups<'a> for SharedRows<'a> {
+impl<'a> RowGroups<'a> for BlockRows<'a> {
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
         rows.seen.clear();
         while let Some(off) = self.next_offset() {
