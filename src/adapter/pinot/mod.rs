@@ -30,6 +30,7 @@ mod server_log;
 mod supported_faults;
 mod system;
 mod table;
+mod turns;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};

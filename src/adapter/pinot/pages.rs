@@ -1,9 +1,20 @@
-//! Splitting large answers into pages, and predicting which server answers the next query.
-
-use std::ops::Range;
+//! Splitting large answers into pages.
 
 /// The maximum number of rows per query.
 pub(super) const PAGE_ROWS: u64 = 50_000;
+
+/// The minimum number of rows per page, however wide they are.
+const PAGE_ROWS_MIN: u64 = 100;
+
+/// How many bytes the pages that are being read should have together. The broker has each answer in its
+/// memory several times over, and may be a small one.
+const PAGES_BYTES: u64 = 16 << 20;
+
+/// The bytes of a row while nothing is known of it.
+pub(super) const ROW_BYTES: u64 = 320;
+
+/// An answer of fewer rows does not show how wide rows are.
+pub(super) const ROWS_MEASURED: usize = 100;
 
 /// An answer of at most this many rows costs no more than finding out whose turn it is.
 pub(super) const SMALL_ROWS: u64 = 2_000;
@@ -26,49 +37,25 @@ pub(super) struct Query {
     pub(super) is_big: bool,
     /// Whether every document that matches is a row of the answer.
     pub(super) selects: bool,
+    /// Whether the answer is a page of raw rows.
+    pub(super) is_page: bool,
 }
 
 impl Query {
     /// A query that counts, or otherwise has no document as a row.
     pub(super) fn counting(sql: String, segments: usize) -> Query {
-        Query { sql, segments, probe: String::new(), is_big: false, selects: false }
+        Query { sql, segments, probe: String::new(), is_big: false, selects: false, is_page: false }
     }
 
     /// A query for documents.
     pub(super) fn selecting(sql: String, segments: usize, probe: String, is_big: bool) -> Query {
-        Query { sql, segments, probe, is_big, selects: true }
+        Query { sql, segments, probe, is_big, selects: true, is_page: false }
     }
 }
 
-/// The position of the wanted server in the broker's rotation.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct RoundRobin {
-    /// The number of queries between two turns of the server, once known.
-    pub(super) cycle: Option<usize>,
-    /// The number of queries since its last turn. None before the first.
-    pub(super) ago: Option<usize>,
-}
-
-impl RoundRobin {
-    pub(super) fn is_next(&self) -> bool {
-        self.ago.is_some_and(|ago| self.cycle == Some(ago + 1))
-    }
-
-    /// Records whether the wanted server answered a query.
-    pub(super) fn answered(&mut self, wanted: bool) {
-        match (wanted, self.ago) {
-            (true, Some(ago)) => *self = RoundRobin { cycle: Some(ago + 1), ago: Some(0) },
-            (true, None) => self.ago = Some(0),
-            (false, ago) => self.ago = ago.map(|ago| ago + 1),
-        }
-    }
-}
-
-/// The documents `from..to` in pages.
-pub(super) fn pages(docs: Range<u64>) -> impl Iterator<Item = Range<u64>> {
-    let Range { start, end } = docs;
-    let step = usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
-    (start..end).step_by(step).map(move |from| from..end.min(from + PAGE_ROWS))
+/// The number of rows of a page, if each has so many bytes and so many queries run side by side.
+pub(super) fn page_rows(row_bytes: u64, queries: u32) -> u64 {
+    (PAGES_BYTES / u64::from(queries.max(1)) / row_bytes.max(1)).clamp(PAGE_ROWS_MIN, PAGE_ROWS)
 }
 
 /// Groups segments, given with their numbers of wanted rows, into groups of about one page. The last group
@@ -101,15 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_cover_the_documents_once_each() {
-        let of = |docs| pages(docs).collect::<Vec<_>>();
-        assert_eq!(of(5..5), []);
-        assert_eq!(of(5..7), vec![5..7]);
-        assert_eq!(of(1..PAGE_ROWS + 1), vec![1..PAGE_ROWS + 1]);
-        assert_eq!(
-            of(0..2 * PAGE_ROWS + 1),
-            [0..PAGE_ROWS, PAGE_ROWS..2 * PAGE_ROWS, 2 * PAGE_ROWS..2 * PAGE_ROWS + 1]
-        );
+    fn pages_are_smaller_if_rows_are_wide_and_if_several_are_read_side_by_side() {
+        assert_eq!(page_rows(ROW_BYTES, 1), PAGE_ROWS);
+        assert_eq!([page_rows(1_024, 1), page_rows(1_024, 4)], [16_384, 4_096]);
+        assert_eq!(page_rows(1 << 30, 4), PAGE_ROWS_MIN);
     }
 
     #[test]
@@ -122,24 +104,5 @@ mod tests {
         assert_eq!(of(&[0, 1, 0]), ["012"]);
         assert_eq!(of(&[0, PAGE_ROWS, 0, PAGE_ROWS - 1, 1, 0, 7]), ["01", "23456"]);
         assert_eq!(of(&[2 * PAGE_ROWS, 3 * PAGE_ROWS]), ["0", "1"]);
-    }
-
-    /// Whether the wanted server is next, after a sequence of answers in which `w` is the wanted server.
-    #[test]
-    fn a_turn_is_known_once_it_came_twice() {
-        for (cycle, answers, next) in [
-            (Some(4), "abc", false),
-            (Some(4), "w", false),
-            (Some(4), "wabc", true),
-            (Some(1), "w", true),
-            (None, "wabc", false),
-            (None, "wabcw", false),
-            (None, "wabcwabc", true),
-            (Some(4), "wabwab", true),
-        ] {
-            let mut turn = RoundRobin { cycle, ago: None };
-            answers.chars().for_each(|who| turn.answered(who == 'w'));
-            assert_eq!(turn.is_next(), next, "{answers} of {cycle:?}");
-        }
     }
 }

@@ -1,21 +1,23 @@
 //! Queries for large answers without waste: small probes find out which server is next at the broker, and
-//! the large query is sent when the wanted server is next.
-//!
-//! A broker assigns queries to the servers in strict rotation, with a counter over all clients. So another
-//! client's query shifts the rotation. The host name in the answer decides, and the query is repeated if
-//! needed.
+//! the large query is sent when the wanted server is next ([`super::turns`]). The host name in the answer
+//! decides, and the query is repeated if needed.
 
-use super::pages::{KEYS_MAX, PAGE_ROWS, QUERIES_MAX, Query, RoundRobin, SMALL_ROWS, grouped, quoted};
+use super::pages::{
+    KEYS_MAX, PAGE_ROWS, QUERIES_MAX, Query, ROWS_MEASURED, SMALL_ROWS, grouped, page_rows, quoted,
+};
 use super::query_result;
 use super::reads::Reads;
 use super::table::realtime;
+use super::turns::Turn;
 use crate::adapter::http::send;
+use crate::adapter::throttle::Amount;
 use crate::target_error::TargetError;
 use serde_json::{Value as Json, json};
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// After this long without an answer of the wanted server, the broker counts as leaving it out, for the
 /// same time.
@@ -38,7 +40,12 @@ impl Reads {
             count + 1
         );
         let probe = self.probe(&[segment.to_owned()]);
-        Query { sql, segments: 0, probe, is_big: count > SMALL_ROWS, selects: false }
+        Query { sql, segments: 0, probe, is_big: count > SMALL_ROWS, selects: false, is_page: true }
+    }
+
+    /// The number of rows to ask for at a time.
+    pub(super) fn page_rows(&self) -> u64 {
+        page_rows(self.row_bytes.load(Ordering::Relaxed), self.cluster.file.limits.queries)
     }
 
     /// A small query that is answered like others on these segments, which have rows.
@@ -70,7 +77,7 @@ impl Reads {
                 quoted(&names)
             );
             let (probe, is_big) = (self.probe(&names), rows > SMALL_ROWS);
-            Query { sql, segments, probe, is_big, selects: false }
+            Query { sql, segments, probe, is_big, selects: false, is_page: false }
         };
         Ok(groups.into_iter().map(query).collect())
     }
@@ -90,7 +97,7 @@ impl Reads {
             names.len() + 1
         );
         let probe = self.probe(names);
-        let query = Query { sql, segments, probe, is_big: false, selects: false };
+        let query = Query { sql, segments, probe, is_big: false, selects: false, is_page: false };
         let counted = self.ask(replica, &query).await?;
         let count = |name: &String| {
             let row = counted.iter().find(|row| row.get(1).and_then(Json::as_str) == Some(name));
@@ -137,20 +144,6 @@ impl Reads {
         }
     }
 
-    /// Repeats a query until each server has had its turn, and returns the wanted server's rows. An empty
-    /// answer does not show which server gave it.
-    async fn round(&self, host: &str, query: &Query) -> Result<Option<AnswerRows>, TargetError> {
-        let url = self.cluster.sql();
-        let _turn = self.gate.acquire().await;
-        for _ in 0..2 * self.cluster.servers().count() {
-            let rows = self.query(query).await?;
-            if query_result::host_of(&url, &rows)? == Some(host) {
-                return Ok(Some(rows));
-            }
-        }
-        Ok(None)
-    }
-
     /// A query that any server may answer. Each gets its turn, because one of them may be stopped.
     pub(super) async fn query_any(&self, query: &Query) -> Result<AnswerRows, TargetError> {
         for _ in 1..self.cluster.roster().len() {
@@ -164,7 +157,14 @@ impl Reads {
     /// A query, answered by whichever server is next.
     async fn query(&self, query: &Query) -> Result<AnswerRows, TargetError> {
         let rows = if query.selects { query_result::selected } else { query_result::rows };
-        self.send_sql(&query.sql, |url, body| rows(url, body, query.segments)).await
+        let answer = |url: &str, body: &[u8]| {
+            let rows = rows(url, body, query.segments)?;
+            if query.is_page && rows.len() >= ROWS_MEASURED {
+                self.row_bytes.fetch_max((body.len() / rows.len()) as u64, Ordering::Relaxed);
+            }
+            Ok(rows)
+        };
+        self.send_sql(&query.sql, answer).await
     }
 
     async fn send_sql(
@@ -177,45 +177,63 @@ impl Reads {
         let query = self.cluster.http.post(&url, &json!({ "sql": sql })).timeout(patience);
         let ask = async {
             let body = send(&url, query).await?;
-            self.received.fetch_add(body.len() as u64, Ordering::Relaxed);
-            rows(&url, &body)
+            let size = body.len() as u64;
+            self.received.fetch_add(size, Ordering::Relaxed);
+            rows(&url, &body).map(|rows| (rows, size))
         };
-        self.gate.run(ask, |rows| rows.len() as u64).await
+        let amount = |(rows, size): &(AnswerRows, u64)| Amount { rows: rows.len() as u64, size: *size };
+        Ok(self.gate.run(ask, amount).await?.0)
     }
 
     /// The wanted server's rows. None if its turn does not come.
     async fn ask_in_turn(&self, host: &str, query: &Query) -> Result<Option<AnswerRows>, TargetError> {
-        match query.is_big {
-            true => self.ask_when_next(host, query).await,
-            false => self.round(host, query).await,
-        }
-    }
-
-    /// Finds the rotation with probes, and sends the query when the wanted server is next.
-    async fn ask_when_next(&self, host: &str, query: &Query) -> Result<Option<AnswerRows>, TargetError> {
-        let Query { segments, probe, .. } = query;
         let url = self.cluster.sql();
-        let servers = self.cluster.roster().len();
-        let mut turn = RoundRobin { cycle: Some(servers), ago: None };
-        let mut is_seen = false;
-        let permit = self.gate.acquire().await;
-        for _ in 0..QUERIES_MAX * servers {
-            if turn.is_next() {
-                let rows = self.query(query).await?;
-                if query_result::host_of(&url, &rows)? == Some(host) {
-                    return Ok(Some(rows));
-                }
-                // Another client has queried, or not all servers take turns: count the servers again.
-                turn = RoundRobin::default();
-            } else {
-                let answered =
-                    self.send_sql(probe, |url, body| query_result::rows(url, body, *segments)).await?;
-                let is_wanted = query_result::host_of(&url, &answered)? == Some(host);
-                is_seen |= is_wanted;
-                turn.answered(is_wanted);
+        let waiting = self.turns.wait(host);
+        let servers = self.cluster.servers().count();
+        let probes = if query.is_big { QUERIES_MAX * servers } else { 0 };
+        let mut is_seen = !query.is_big;
+        for attempt in 0..probes + 2 * servers {
+            if attempt == probes && !is_seen {
+                break;
+            }
+            let turn = waiting.turn(&self.gate).await;
+            let is_probe = attempt < probes && !turn.is_next;
+            let begun = Instant::now();
+            if is_probe {
+                let answer = |url: &str, body: &[u8]| query_result::rows(url, body, query.segments);
+                let answered = self.send_sql(&query.probe, answer).await?;
+                let by = query_result::host_of(&url, &answered)?;
+                is_seen |= by == Some(host);
+                turn.answered(by, begun.elapsed());
+                continue;
+            }
+            let rows = self.ask_now(turn, query).await?;
+            if query_result::host_of(&url, &rows)? == Some(host) {
+                return Ok(Some(rows));
             }
         }
-        drop(permit);
-        if is_seen { self.round(host, query).await } else { Ok(None) }
+        Ok(None)
+    }
+
+    /// Sends the query now. If it is known who answers, others may follow once it has reached the broker.
+    async fn ask_now(&self, mut turn: Turn<'_>, query: &Query) -> Result<AnswerRows, TargetError> {
+        self.gate.rested().await;
+        let begun = Instant::now();
+        let mut asked = pin!(self.query(query));
+        let early = match turn.is_next {
+            true => timeout(turn.head_start, &mut asked).await.ok(),
+            false => None,
+        };
+        let rows = match early {
+            Some(rows) => rows?,
+            None => {
+                if turn.is_next {
+                    turn.sent();
+                }
+                asked.await?
+            }
+        };
+        turn.answered(query_result::host_of(&self.cluster.sql(), &rows)?, begun.elapsed());
+        Ok(rows)
     }
 }

@@ -6,9 +6,10 @@
 
 use super::cluster::PinotCluster;
 use super::foreign_table;
-use super::pages::pages;
+use super::pages::ROW_BYTES;
 use super::query_result;
 use super::table::{parse_segment_name, realtime};
+use super::turns::Turns;
 use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
 use crate::adapter::capabilities::{RawReads, RowSink, SegmentCatalogue};
 use crate::adapter::throttle::Gate;
@@ -18,6 +19,7 @@ use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
 use dissent_core::history::schema::{Column, Schema, Type};
 use dissent_core::seed::number_of;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -76,6 +78,10 @@ pub(super) struct Reads {
     pub(super) unrouted: Mutex<BTreeMap<String, Instant>>,
     /// Limits the load on the cluster, which other people may use.
     pub(super) gate: Gate,
+    /// Whose turn it is at the broker.
+    pub(super) turns: Turns,
+    /// The bytes of a row, on average over the widest page so far.
+    pub(super) row_bytes: AtomicU64,
     /// Bytes of the answers to queries.
     pub(super) received: AtomicU64,
 }
@@ -92,6 +98,8 @@ impl Reads {
             shown: Mutex::default(),
             unrouted: Mutex::default(),
             gate,
+            turns: Turns::default(),
+            row_bytes: AtomicU64::new(ROW_BYTES),
             received: AtomicU64::new(0),
         }
     }
@@ -241,8 +249,19 @@ impl RawReads for Reads {
             None => [&schema.key, &schema.op, &schema.comparison].into_iter().map(column_item).collect(),
         };
         let columns: String = columns + &schema.columns.iter().map(value_item).collect::<String>();
-        for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
-            let rows = self.ask(replica, &self.rows_query(segment, &page, &columns)).await?;
+        let (mut next, end) = (from.saturating_sub(start), to.saturating_sub(start));
+        let pages = std::iter::from_fn(|| {
+            let first = next;
+            next = end.min(first + self.page_rows());
+            (first < end).then_some(first..next)
+        });
+        let asked = pages.map(|page| {
+            let query = self.rows_query(segment, &page, &columns);
+            async move { (page, self.ask(replica, &query).await) }
+        });
+        let mut answers = stream::iter(asked).buffered(self.cluster.file.limits.queries as usize);
+        while let Some((page, rows)) = answers.next().await {
+            let rows = rows?;
             let came = rows.len() as u64;
             for (doc, row) in page.clone().zip(&rows) {
                 let row = self.row(start, row)?;

@@ -12,7 +12,7 @@
 
 use super::referee::LogReferee;
 use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope, shown_key};
-use crate::adapter::throttle::Gate;
+use crate::adapter::throttle::{Amount, Gate};
 use crate::target_error::TargetError;
 use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
 use futures_util::future::try_join_all;
@@ -137,7 +137,7 @@ impl ChunkAuditor<'_> {
     ) -> Result<T, TargetError> {
         let _turn = self.gate.acquire().await;
         self.queries.fetch_add(1, Ordering::Relaxed);
-        self.gate.run(ask, rows).await
+        self.gate.run(ask, |answer| Amount::of_rows(rows(answer))).await
     }
 }
 
