@@ -9,9 +9,10 @@ use crate::synth::Plant;
 pub use audit::AuditArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use compare::CompareArgs;
+use dissent_core::history::trust::TrustChecksums;
 use examples::*;
-use output::whole;
 pub use output::{Format, Output};
+use output::{trust_checksums, whole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -132,6 +133,10 @@ pub struct RunArgs {
     /// Interval between captures while the load runs
     #[arg(long, value_name = "TIME", default_value = CAPTURE_EVERY, allow_hyphen_values = true)]
     pub capture_every: String,
+    /// Committed copies to count by the checksum that their replica tells, if another copy with the same one
+    /// is read: none, all, or all but a few drawn ones that are read and prove the rule
+    #[arg(long, value_name = "WHICH", default_value = "sampled", value_parser = trust_checksums())]
+    pub trust_checksums: TrustChecksums,
     /// Operations per second
     #[arg(long, value_name = "HZ", value_parser = whole(1..=1_000_000_u32), allow_negative_numbers = true)]
     pub rate: Option<u32>,

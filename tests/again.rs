@@ -30,7 +30,7 @@ fn run_again_asks_for_the_same_run() {
     let workload = file("it's mine.toml", include_str!("../workloads/steady.toml"));
     let nemesis = file("my plan.toml", include_str!("../nemesis/none.toml"));
     let known = file("known issues.toml", "");
-    let every_option: [&str; 15] = [
+    let every_option: [&str; 17] = [
         "--for",
         "2s",
         "--rate",
@@ -41,6 +41,8 @@ fn run_again_asks_for_the_same_run() {
         "90s",
         "--capture-every",
         "500ms",
+        "--trust-checksums",
+        "all",
         "--probe-restart",
         "--self-test",
         "--set",

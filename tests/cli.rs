@@ -74,6 +74,34 @@ fn processes_under_the_partition_gate_pass() {
     assert!(last.starts_with("PASS ") && last.contains("seed=7"), "{last}");
 }
 
+/// The wrong copy spreads: three servers fetch it, under one checksum. Whether it is read from each of them
+/// or from one makes no difference to what is found.
+#[test]
+fn copies_of_one_checksum_are_counted_and_the_verdict_is_the_same_as_with_every_copy_read() {
+    let results = tempfile::tempdir().expect("a folder");
+    let words = ["run", "specimen-segments", "partial-upsert", "late-transition", "--seed", "7"];
+    let more = ["--set", "ending=victim-wins", "--format", "json", "--trust-checksums"];
+    let verdict = |trust: &str| -> serde_json::Value {
+        let output = run(results.path(), &[&words[..], &more[..], &[trust]].concat());
+        exits(&output, 1);
+        let mut document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        document["runs"][0].take()
+    };
+    let found = |verdict: &serde_json::Value| -> Vec<String> {
+        let findings = verdict["findings"].as_array().expect("findings");
+        findings.iter().map(|finding| finding["fingerprint"].to_string()).collect()
+    };
+    let (everything, sampled) = (verdict("none"), verdict("sampled"));
+    assert_eq!(found(&everything), found(&sampled));
+    assert!(everything["compared"]["by_checksum"].is_null());
+    let counted = &sampled["compared"]["by_checksum"];
+    assert!(
+        counted["copies"].as_u64() > Some(0) && counted["cross_read_copies"].as_u64() > Some(0),
+        "{counted}"
+    );
+    assert_eq!(sampled["doubts"], everything["doubts"]);
+}
+
 #[test]
 fn a_server_killed_and_started_again_is_no_finding() {
     let results = tempfile::tempdir().expect("a folder");

@@ -15,6 +15,7 @@ use dissent_core::history::run_record::{Activity, FORMAT, MemoryRecord, RunMeta,
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;
@@ -93,6 +94,7 @@ fn meta() -> RunMeta {
         left_out: Vec::new(),
         calibration_ops: 0,
         frozen_floor: Nanos(30_000_000_000),
+        trust_checksums: TrustChecksums::None,
         frontiers: Vec::new(),
         started: "2026-02-26T02:00:00Z".to_owned(),
     }
@@ -147,6 +149,7 @@ fn cover(server: &str, at: usize) -> Cover {
         copy: at as u64 + 1,
         rows: rows(server).iter().filter(|row| start <= row.off && row.off < end).count() as u64,
         position: None,
+        checksum: None,
     }
 }
 
@@ -193,6 +196,7 @@ fn record() -> MemoryRecord {
                 before: before.clone(),
                 end_after: before.end,
                 position_after: None,
+                rows_of: None,
                 from: before.start,
                 rows: before.rows,
                 base: Base::Nothing,

@@ -25,6 +25,7 @@ mod raw;
 mod report;
 mod self_test;
 mod shard;
+mod shared_rows;
 mod simulated;
 mod store;
 mod support;

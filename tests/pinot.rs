@@ -99,6 +99,43 @@ async fn a_big_segment_comes_in_pages_each_asked_for_once() {
     assert_eq!(big(&fake), 3, "no big answer was thrown away");
 }
 
+/// The broker does not always get queries in the order in which they were sent. Then some are repeated.
+#[tokio::test]
+async fn queries_that_run_side_by_side_bring_each_server_its_own_rows() {
+    for other_client in [None, Some(7)] {
+        let fake = Fake::of(World { other_client, ..world(120_000, 10) });
+        let mut file = fake.target();
+        file.limits.queries = 4;
+        let (_, target) = open_file(&file).await.expect("a target");
+        let read = |server| rows(&target, server, 0, 120_000 - server as u64);
+        let (a, b, c, d) = tokio::join!(read(0), read(1), read(2), read(3));
+        for (server, rows) in (0..).zip([a, b, c, d]) {
+            are_whole(&rows.expect("rows"), 0..120_000 - server);
+        }
+    }
+}
+
+/// Equal checksums of copies without rows would say that they are equal, and different ones that they differ.
+#[tokio::test]
+async fn only_committed_copies_with_rows_tell_a_checksum() {
+    let mut world = world(10, 5);
+    world.segments[2].rows = (1..5).map(|server| (server, 0)).collect();
+    world.segments[2].end = Some(0);
+    let fake = Fake::of(world);
+    let target = open(&fake).await;
+    let mut checksums = BTreeMap::new();
+    for server in 0..4 {
+        let raw = target.raw_reads.as_ref().expect("raw reads");
+        let coverage = raw.coverage(&instance(server)).await.expect("coverage");
+        for cover in coverage.covers {
+            checksums.entry(cover.segment).or_insert_with(Vec::new).push(cover.checksum);
+        }
+    }
+    assert_eq!(checksums[&segment(0)], [Some(1_580_140_690); 4]);
+    assert_eq!(checksums[&segment(1)], [None; 4]);
+    assert_eq!(checksums[&segment(2)], [None; 3]);
+}
+
 #[tokio::test]
 async fn another_client_costs_queries_but_causes_no_wrong_row() {
     for other_client in [2, 3, 5] {

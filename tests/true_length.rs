@@ -219,6 +219,7 @@ impl Incident {
             incarnation,
             end_after: before.end,
             position_after: None,
+            rows_of: None,
             from,
             rows: count,
             base: known.map_or(Base::Nothing, |(_, read)| Base::Read(read)),
@@ -302,6 +303,7 @@ fn cover(cover: specimen::segments::Cover) -> Cover {
         copy: cover.copy,
         rows: cover.rows,
         position: None,
+        checksum: None,
     }
 }
 

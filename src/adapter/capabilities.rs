@@ -122,7 +122,9 @@ pub trait SegmentCatalogue: Send + Sync {
 /// Raw reads from each replica, around the router.
 #[async_trait]
 pub trait RawReads: Send + Sync {
-    /// What the replica says that it holds.
+    /// What the replica says that it holds, with checksums of committed copies if it has ones that are equal
+    /// only where the raw rows are. A copy under the same checksum as one that was read may then be counted
+    /// instead of being read ([`dissent_core::history::trust::TrustChecksums`]).
     async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError>;
     /// Reads the raw rows `from..to` of a segment, in ascending order.
     async fn rows(

@@ -1,6 +1,8 @@
 //! Options that several commands share: where results go, how they are printed, and numbers within a range.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use dissent_core::history::trust::TrustChecksums;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -35,4 +37,13 @@ pub enum Format {
     Human,
     /// One JSON document; the line to grep for goes to stderr
     Json,
+}
+
+/// A parser of which checksums to trust.
+pub(super) fn trust_checksums() -> impl TypedValueParser<Value = TrustChecksums> {
+    PossibleValuesParser::new(["none", "sampled", "all"]).map(|which| match which.as_str() {
+        "none" => TrustChecksums::None,
+        "all" => TrustChecksums::All,
+        _ => TrustChecksums::Sampled,
+    })
 }

@@ -53,6 +53,7 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
         nemesis,
         settings: given,
         command: repeat_command::words(args),
+        trust_checksums: args.trust_checksums,
         known: args.known.as_deref().map(known_issues::load).transpose()?,
         self_test: args.self_test,
     })

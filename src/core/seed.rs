@@ -33,6 +33,8 @@ pub enum Stream {
     Timeouts = 9,
     /// Which parts of a table an audit looks at.
     Sample = 10,
+    /// Which copies are read although their checksum would do.
+    CrossRead = 11,
 }
 
 impl Seed {

@@ -7,6 +7,7 @@ use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::nemesis::Nemesis;
 use crate::history::run_record::{Activity, FORMAT, RunMeta};
 use crate::history::time::Nanos;
+use crate::history::trust::TrustChecksums;
 use crate::history::workload::Workload;
 use crate::seed::Seed;
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub(crate) fn meta(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> R
         left_out: Vec::new(),
         calibration_ops: CALIBRATION_OPS,
         frozen_floor: Nanos(2_000_000_000),
+        trust_checksums: TrustChecksums::None,
         frontiers: Vec::new(),
         started: "2026-01-01T00:00:00Z".to_owned(),
     }

@@ -8,7 +8,7 @@ use super::signals::Signals;
 use crate::adapter::{Capabilities, Completion};
 use crate::exit::StopSignal;
 use crate::target_error::TargetError;
-use dissent_core::conductor::{Command, Conductor, Input, Timing};
+use dissent_core::conductor::{Command, Conductor, Input, RowsAnswer, Timing};
 use dissent_core::history::event::{Event, Op, ProcessExit, TimedEvent};
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
@@ -18,6 +18,7 @@ use dissent_store::cure::Cure;
 use dissent_store::run_writer::RunWriter;
 use dissent_store::writing::StoreError;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::{Pin, pin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
@@ -38,6 +39,7 @@ enum Completed {
     Input(Input),
     Rows {
         read: Read,
+        digest: Option<u64>,
         rows: Result<Vec<Row>, TargetError>,
     },
     Flags {
@@ -225,11 +227,11 @@ impl Engine<'_> {
         let now = self.now();
         match done {
             Completed::Input(input) => Some(input),
-            Completed::Rows { read, rows } => {
+            Completed::Rows { read, digest, rows } => {
                 let answer = rows.map_err(|error| error.to_string()).map(|rows| {
                     let written = self.folder.rows(now, &read, &rows);
                     self.note(written);
-                    rows.len() as u64
+                    RowsAnswer { rows: rows.len() as u64, digest }
                 });
                 Some(Input::RowsRead { replica: read.replica, answer })
             }
@@ -374,7 +376,8 @@ impl Engine<'_> {
                 }
                 None => Err(absent("raw reads")),
             };
-            Completed::Rows { read, rows: result.map(|()| rows) }
+            let digest = read.before.checksum.map(|_| digest(&rows));
+            Completed::Rows { read, digest, rows: result.map(|()| rows) }
         });
     }
 
@@ -448,6 +451,15 @@ impl Engine<'_> {
         }
         last.then_some(Input::LogRead { error, deaths })
     }
+}
+
+/// A digest of the contents of rows. Equal copies have equal ones, wherever their documents are.
+fn digest(rows: &[Row]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for Row { off, key, op, cmp, cols, doc: _ } in rows {
+        (off, key, op, cmp, cols).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The log from these offsets on, by partition.

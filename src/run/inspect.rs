@@ -179,6 +179,7 @@ impl KeyInspection<'_> {
             before: cover.clone(),
             end_after: same_copy.map_or(cover.end, |same_copy| same_copy.end),
             position_after: None,
+            rows_of: None,
             from: cover.start,
             rows: rows.len() as u64,
             base: Base::Nothing,

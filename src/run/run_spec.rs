@@ -20,6 +20,7 @@ use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
@@ -129,6 +130,8 @@ pub struct RunSpec {
     pub command: Vec<String>,
     /// Intervals and time limits.
     pub timing: Timing,
+    /// Which committed copies are counted by their checksum.
+    pub trust_checksums: TrustChecksums,
     /// Findings that do not fail a build.
     pub known: Option<KnownIssues>,
     /// Whether the judge must find a row that is changed after the verdict.
@@ -355,6 +358,11 @@ impl RunSpec {
             left_out,
             frontiers,
             frozen_floor,
+            // A simulated replica has no checksums: reading it costs nothing.
+            trust_checksums: match self.target.is_simulated() {
+                true => TrustChecksums::None,
+                false => self.trust_checksums,
+            },
             started: started.unwrap_or_else(|| SIMULATED_START.to_owned()),
         })
     }

@@ -9,8 +9,10 @@
 use super::files::{RunFiles, walk};
 use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE, content_name, log_name};
 use super::reads::ExpectedRead;
+use super::shared_rows::Sharers;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
+use dissent_core::history::row::Read;
 use dissent_core::history::run_record::{EVENTS, SHARED_CONTENTS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,6 +24,8 @@ const LOG: &str = "log";
 pub(super) struct ReadIndex {
     /// The announced reads by id.
     pub(super) reads: BTreeMap<u64, ExpectedRead>,
+    /// For each read whose rows count for others, the ids of those.
+    pub(super) sharers: Sharers,
     /// The phase that began last.
     pub(super) phase: Option<Phase>,
     /// False if some events could not be read, so that announcements may be missing.
@@ -31,8 +35,10 @@ pub(super) struct ReadIndex {
 impl ReadIndex {
     pub(super) fn note(&mut self, event: &Event) {
         self.reads.extend(ExpectedRead::from_event(event));
-        if let Event::Phase { phase } = event {
-            self.phase = Some(*phase);
+        match event {
+            Event::Phase { phase } => self.phase = Some(*phase),
+            Event::Read(Read { id, rows_of: Some(of), .. }) => self.sharers.entry(*of).or_default().push(*id),
+            _ => {}
         }
     }
 }

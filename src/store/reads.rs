@@ -33,7 +33,8 @@ impl ExpectedRead {
         let (id, partition, kind, lines, folder, first) = match event {
             Event::Read(read) => {
                 let folder = reads_folder(read.capture, &read.replica);
-                (read.id, read.before.partition, Kind::Rows, read.rows, folder, read.from)
+                let lines = if read.rows_of.is_none() { read.rows } else { 0 };
+                (read.id, read.before.partition, Kind::Rows, lines, folder, read.from)
             }
             Event::CurrentRead(read) => {
                 let folder = reads_folder(read.capture, &read.replica);

@@ -16,6 +16,7 @@ use super::merged_stream::{DueFile, Merge, Rejected, Stream};
 use super::names::{Kind, READS, ReadFile, content_name, log_name};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
+use super::shared_rows::{SharedGroups, rows_of_all};
 use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
@@ -131,11 +132,13 @@ impl RunRecord for RunReader {
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        let sharers = &self.announced().sharers;
         if self.shares_contents() {
-            return Box::new(self.block_rows(partition).one_by_one());
+            return rows_of_all(self.block_rows(partition).one_by_one(), sharers);
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
+        let stored = counted.filter_announced(Merge::new(&self.files, files));
+        rows_of_all(stored, sharers)
     }
 
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
@@ -190,11 +193,13 @@ impl RunRecord for RunReader {
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        let sharers = &self.announced().sharers;
         if self.shares_contents() {
-            return Box::new(self.block_rows(partition));
+            return Box::new(SharedGroups { stored: self.block_rows(partition), sharers });
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
+        let stored = RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted);
+        Box::new(SharedGroups { stored, sharers })
     }
 
     fn parallelism(&self) -> usize {

@@ -21,6 +21,7 @@ use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::{Skew, Workload};
 use dissent_store::run_writer::RunWriter;
 use std::collections::BTreeMap;
@@ -95,6 +96,7 @@ fn meta(spec: &SynthSpec) -> Result<RunMeta, ConfigError> {
         calibration_ops: CALIBRATION_OPS,
         frontiers: Vec::new(),
         frozen_floor: Nanos(1_000_000_000),
+        trust_checksums: TrustChecksums::None,
         started: "2000-01-01T00:00:00Z".to_owned(),
     })
 }

@@ -225,6 +225,7 @@ impl<'o> Writer<'o> {
                 incarnation: 1,
                 end_after: cover.end,
                 position_after: None,
+                rows_of: None,
                 from: if is_new { cover.start } else { cover.end },
                 rows: if is_new { cover.rows } else { 0 },
                 base,
@@ -311,6 +312,7 @@ fn cover(segment: &Segment, state: CopyState, rows: u64) -> Cover {
         copy: u64::from(segment.seq) * 2 + u64::from(state == CopyState::Downloaded),
         rows,
         position: None,
+        checksum: None,
     }
 }
 

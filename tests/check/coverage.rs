@@ -36,6 +36,7 @@ impl Case {
                     copy,
                     rows: end - start,
                     position: None,
+                    checksum: None,
                 });
             }
         }

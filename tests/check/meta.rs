@@ -5,6 +5,7 @@ use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Provenance, Schema};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::{Keys, Skew, Workload};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub(crate) fn meta() -> RunMeta {
         calibration_ops: 1,
         frontiers: Vec::new(),
         frozen_floor: FROZEN_FLOOR,
+        trust_checksums: TrustChecksums::None,
         started: "2026-01-01T00:00:00Z".to_owned(),
     }
 }

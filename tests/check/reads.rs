@@ -11,6 +11,23 @@ use dissent_core::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// A replica's only copy of a segment.
+fn consuming(segment: String, partition: u32, range: std::ops::Range<u64>) -> Cover {
+    Cover {
+        seq: seq(&segment),
+        segment,
+        partition,
+        start: range.start,
+        end: range.end,
+        state: CopyState::Consuming,
+        registered: Observed::Known(true),
+        copy: 1,
+        rows: 0,
+        position: None,
+        checksum: None,
+    }
+}
+
 impl Case {
     pub(crate) fn begin_capture(&mut self) {
         let capture = self.captures;
@@ -50,18 +67,7 @@ impl Case {
     fn read<'w>(&mut self, replica: &str, mut words: impl Iterator<Item = &'w str>, told: Option<&str>) {
         let segment = words.next().expect("a segment").to_owned();
         let (start, end) = range(words.next().expect("a range"));
-        let mut cover = Cover {
-            seq: seq(&segment),
-            segment,
-            partition: self.partition,
-            start,
-            end: end.expect("how far the replica covers"),
-            state: CopyState::Consuming,
-            registered: Observed::Known(true),
-            copy: 1,
-            rows: 0,
-            position: None,
-        };
+        let mut cover = consuming(segment, self.partition, start..end.expect("how far the replica covers"));
         let newest_only = self.record.meta.schema.rules.keeps_newest_only();
         if newest_only {
             cover.copy = self.next_read;
@@ -108,6 +114,7 @@ impl Case {
             before: cover,
             end_after,
             position_after,
+            rows_of: None,
             from,
             rows: rows.len() as u64 + torn,
             base: Base::Unknown,

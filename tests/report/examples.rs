@@ -11,6 +11,7 @@ use dissent_core::history::run_record::{Activity, MemoryRecord, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::{Keys, Skew, Workload};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
@@ -84,6 +85,7 @@ pub(crate) fn meta() -> RunMeta {
         left_out: names("highest"),
         calibration_ops: 40,
         frozen_floor: ms(3_000),
+        trust_checksums: TrustChecksums::None,
         started: "2025-03-04T14:30:00Z".to_owned(),
         ..RunMeta::of_reading(Activity::Run, "sim-segments", &roster, &schema)
     }

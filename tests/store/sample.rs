@@ -83,6 +83,7 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
         copy,
         rows: range.end - range.start,
         position: None,
+        checksum: None,
     }
 }
 
@@ -111,6 +112,7 @@ impl Sampler {
             before: cover,
             end_after,
             position_after: None,
+            rows_of: None,
             from,
             rows: offs.len() as u64,
             base: Base::Nothing,

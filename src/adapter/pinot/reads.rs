@@ -224,6 +224,7 @@ impl RawReads for Reads {
                 registered: Observed::Unobservable,
                 rows: end - metadata.start,
                 position: None,
+                checksum: crc.filter(|_| state != CopyState::Consuming && end > metadata.start),
             });
         }
         covers.sort_by_key(|cover| (cover.partition, cover.seq));

@@ -198,6 +198,7 @@ impl RawReads for StateTarget {
             copy: incarnation,
             rows: 0,
             position,
+            checksum: None,
         };
         Ok(Coverage { incarnation, status, covers: vec![cover] })
     }

@@ -16,7 +16,7 @@ use super::tables::acks::acknowledged;
 use super::tables::copies::CopyTimeline;
 use super::tables::history::History;
 use super::tables::log_index::LogIndex;
-use super::tables::named_row;
+use super::tables::{named_row, shared_reads};
 use super::validity::input_log::{self, LogExtent, LogValidity};
 use super::validity::{assumptions, exposure};
 use super::verdict::{
@@ -212,6 +212,7 @@ impl<'h> Judge<'h> {
 
     fn note_compared(&mut self, partitions: &mut [PartitionCompared<'_>]) {
         let verdict = &mut self.verdict;
+        verdict.compared.by_checksum = shared_reads::count(&self.history.reads);
         let mut unproven = BTreeMap::new();
         for partition in partitions {
             verdict.compared.add(&partition.compared);

@@ -5,70 +5,18 @@
 //! is a copy of its own (`RULES.md` 15).
 
 use super::Command;
+use super::bracket::{
+    Bracket, BracketStage, Cursor, FlagsCursor, ReadRequest, ReadsDone, RunningCapture, same_copy,
+};
+use super::shared_copies::{SharedCopies, Source};
 use crate::history::event::{CaptureReason, Event};
 use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity};
-use crate::history::schema::rules::Rules;
+use crate::history::run_record::RunMeta;
 use crate::history::shard_snapshot::ShardSnapshot;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How often a bracket is read at most, if its copy changes meanwhile.
 const ROUNDS: u8 = 3;
-
-/// How far the rows of one segment on one replica were read.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
-    copy: u64,
-    end: u64,
-    rows: u64,
-    /// The last sound read of the copy.
-    base: Base,
-}
-
-/// How far the flags of one partition on one replica were read.
-#[derive(Clone, Copy, Debug)]
-struct FlagsCursor {
-    incarnation: u64,
-    version: u64,
-    /// The last read that returned flags.
-    read: u64,
-}
-
-/// What one replica is being asked for.
-#[derive(Debug)]
-enum BracketStage {
-    Before,
-    Reading {
-        before: Coverage,
-        requests: VecDeque<ReadRequest>,
-        reads: Vec<Read>,
-        currents: Vec<CurrentRead>,
-    },
-    After {
-        before: Coverage,
-        reads: Vec<Read>,
-        currents: Vec<CurrentRead>,
-    },
-}
-
-#[derive(Debug)]
-enum ReadRequest {
-    Rows(Read),
-    Flags(CurrentRead),
-}
-
-#[derive(Debug)]
-struct Bracket {
-    stage: BracketStage,
-    round: u8,
-}
-
-#[derive(Debug)]
-struct RunningCapture {
-    id: u32,
-    brackets: BTreeMap<String, Bracket>,
-    /// Whether the shard is still to be read.
-    shard_pending: bool,
-}
 
 /// The captures of a run.
 #[derive(Debug, Default)]
@@ -87,6 +35,18 @@ pub(super) struct Captures {
     copies: u64,
     /// The number that the target gives the copy that is being read, by replica and segment.
     originals: BTreeMap<(String, String), u64>,
+    shared: SharedCopies,
+    /// The copies counted by their checksum, by replica and segment.
+    by_checksum: BTreeSet<(String, String)>,
+}
+
+/// The answer to a request for rows.
+#[derive(Clone, Copy, Debug)]
+pub struct RowsAnswer {
+    /// The number of rows.
+    pub rows: u64,
+    /// A digest of their contents. None if the target tells no checksums that it could be held against.
+    pub digest: Option<u64>,
 }
 
 /// The answer to a request for flags.
@@ -101,10 +61,12 @@ pub struct CurrentRowsAnswer {
 }
 
 impl Captures {
-    pub(super) fn new(partitions: u32, rules: &Rules) -> Captures {
+    pub(super) fn new(meta: &RunMeta) -> Captures {
+        let (partitions, rules) = (meta.partitions, &meta.schema.rules);
         let newest_only = rules.keeps_newest_only();
         let counts_rows = !newest_only && !rules.has_own_log();
-        Captures { partitions, newest_only, counts_rows, ..Captures::default() }
+        let shared = SharedCopies::new(meta.trust_checksums, meta.seed);
+        Captures { partitions, newest_only, counts_rows, shared, ..Captures::default() }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -121,7 +83,7 @@ impl Captures {
             out.push(Command::ReadCoverage { replica: replica.clone() });
             brackets.insert(replica.clone(), Bracket { stage: BracketStage::Before, round: 1 });
         }
-        self.running = Some(RunningCapture { id, brackets, shard_pending: false });
+        self.running = Some(RunningCapture { brackets, ..RunningCapture::new(id) });
     }
 
     /// Starts a capture of a shard. A shard is read in one piece, at one time, and needs no bracket.
@@ -130,7 +92,7 @@ impl Captures {
         self.next_capture += 1;
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
         out.push(Command::ReadShard { capture: id });
-        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), shard_pending: true });
+        self.running = Some(RunningCapture { shard_pending: true, ..RunningCapture::new(id) });
     }
 
     /// Takes the contents of the shard; `None` if the read failed.
@@ -152,32 +114,38 @@ impl Captures {
         let Some(bracket) = self.take(replica) else { return };
         match (bracket.stage, answer) {
             (BracketStage::Before, Ok(coverage)) => self.open(replica, coverage, bracket.round, out),
-            (BracketStage::After { before, reads, currents }, Ok(mut after)) => {
+            (BracketStage::After { before, done }, Ok(mut after)) => {
                 if self.newest_only {
                     self.renumber_after(replica, &before, &mut after);
                 }
-                self.close(replica, &before, &after, reads, currents, bracket.round, out);
+                if self.close(replica, &before, &after, done, out) && bracket.round < ROUNDS {
+                    self.bracket(replica, bracket.round + 1, out);
+                }
             }
-            (BracketStage::After { reads, currents, .. }, Err(error)) => {
-                self.give_up(replica, reads, currents, error, out);
-            }
-            (_, Err(error)) => self.give_up(replica, Vec::new(), Vec::new(), error, out),
+            (BracketStage::After { done, .. }, Err(error)) => self.give_up(replica, done, error, out),
+            (_, Err(error)) => self.give_up(replica, ReadsDone::default(), error, out),
             (BracketStage::Reading { .. }, Ok(_)) => {}
         }
+        self.share_rows(out);
         self.end_if_over(out);
     }
 
     /// Takes the number of rows that a read returned.
-    pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
-        self.answered(replica, out, |request, reads, _| {
-            if let ReadRequest::Rows(mut read) = request {
-                match answer {
-                    Ok(rows) => read.rows = rows,
-                    Err(_) => read.soundness = ReadValidity::Failed,
-                }
-                reads.push(read);
+    pub(super) fn rows_read(
+        &mut self,
+        replica: &str,
+        answer: Result<RowsAnswer, String>,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(ReadRequest::Rows(mut read)) = self.take_request(replica) else { return };
+        match answer {
+            Ok(RowsAnswer { rows, digest }) => {
+                read.rows = rows;
+                digest.into_iter().for_each(|digest| self.shared.digested(read.id, digest));
             }
-        });
+            Err(_) => read.soundness = ReadValidity::Failed,
+        }
+        self.answered(replica, out, |done| done.reads.push(read));
     }
 
     /// Takes the flags that a read returned.
@@ -187,24 +155,16 @@ impl Captures {
         answer: Result<CurrentRowsAnswer, String>,
         out: &mut Vec<Command>,
     ) {
-        let mut seen = None;
-        self.answered(replica, out, |request, _, currents| {
-            if let ReadRequest::Flags(mut read) = request {
-                match &answer {
-                    Ok(flags) => {
-                        read.incarnation = flags.incarnation;
-                        read.keys = flags.keys;
-                        let CurrentRowsAnswer { incarnation, version, .. } = *flags;
-                        seen = Some((read.partition, FlagsCursor { incarnation, version, read: read.id }));
-                    }
-                    Err(_) => read.soundness = ReadValidity::Failed,
-                }
-                currents.push(read);
+        let Some(ReadRequest::Flags(mut read)) = self.take_request(replica) else { return };
+        match answer {
+            Ok(CurrentRowsAnswer { incarnation, version, keys }) => {
+                (read.incarnation, read.keys) = (incarnation, keys);
+                let cursor = FlagsCursor { incarnation, version, read: read.id };
+                self.flags.insert((replica.to_owned(), read.partition), cursor);
             }
-        });
-        if let Some((partition, cursor)) = seen {
-            self.flags.insert((replica.to_owned(), partition), cursor);
+            Err(_) => read.soundness = ReadValidity::Failed,
         }
+        self.answered(replica, out, |done| done.currents.push(read));
     }
 
     fn take(&mut self, replica: &str) -> Option<Bracket> {
@@ -224,8 +184,14 @@ impl Captures {
             self.renumber(replica, &mut before);
         }
         let mut requests = VecDeque::new();
-        let mut reads = Vec::new();
-        for cover in before.covers.iter().filter(|cover| cover.registered != Observed::Known(false)) {
+        let mut done = ReadsDone::default();
+        let waiting = self.running.as_ref().map_or(&[][..], |running| &running.waiting);
+        let is_waiting = |cover: &Cover| {
+            let is_it = |read: &Read| read.replica == replica && read.before.copy == cover.copy;
+            waiting.iter().any(|read| is_it(read) && read.before.segment == cover.segment)
+        };
+        let is_due = |cover: &&Cover| cover.registered != Observed::Known(false) && !is_waiting(cover);
+        for cover in before.covers.iter().filter(is_due) {
             let cursor = self.cursor(replica, cover);
             self.next_read += 1;
             let read = Read {
@@ -239,12 +205,13 @@ impl Captures {
                 from: cursor.end,
                 rows: 0,
                 base: cursor.base,
+                rows_of: None,
                 soundness: ReadValidity::Sound,
             };
             if cursor.end < cover.end {
                 requests.push_back(ReadRequest::Rows(read));
             } else {
-                reads.push(read);
+                done.reads.push(read);
             }
         }
         for partition in 0..self.partitions {
@@ -263,7 +230,7 @@ impl Captures {
                 soundness: ReadValidity::Sound,
             }));
         }
-        self.put(replica, BracketStage::Reading { before, requests, reads, currents: Vec::new() }, round);
+        self.put(replica, BracketStage::Reading { before, requests, done }, round);
         self.request_next(replica, out);
     }
 
@@ -301,70 +268,91 @@ impl Captures {
         known.filter(|cursor| cursor.incarnation == incarnation)
     }
 
-    fn answered(
-        &mut self,
-        replica: &str,
-        out: &mut Vec<Command>,
-        store: impl FnOnce(ReadRequest, &mut Vec<Read>, &mut Vec<CurrentRead>),
-    ) {
-        let Some(mut bracket) = self.take(replica) else { return };
-        if let BracketStage::Reading { requests, reads, currents, .. } = &mut bracket.stage
-            && let Some(request) = requests.pop_front()
-        {
-            store(request, reads, currents);
+    /// The request that a replica has answered.
+    fn take_request(&mut self, replica: &str) -> Option<ReadRequest> {
+        match &mut self.running.as_mut()?.brackets.get_mut(replica)?.stage {
+            BracketStage::Reading { requests, .. } => requests.pop_front(),
+            BracketStage::Before | BracketStage::After { .. } => None,
         }
-        self.put(replica, bracket.stage, bracket.round);
+    }
+
+    fn answered(&mut self, replica: &str, out: &mut Vec<Command>, store: impl FnOnce(&mut ReadsDone)) {
+        let bracket = self.running.as_mut().and_then(|running| running.brackets.get_mut(replica));
+        if let Some(Bracket { stage: BracketStage::Reading { done, .. }, .. }) = bracket {
+            store(done);
+        }
         self.request_next(replica, out);
     }
 
     /// Sends the next request of a bracket, or the request for coverage that closes it.
     fn request_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
-        let BracketStage::Reading { before, requests, reads, currents } = bracket.stage else { return };
+        let BracketStage::Reading { before, mut requests, mut done } = bracket.stage else { return };
+        let shared = &mut self.shared;
+        let mut is_shared = |request: &ReadRequest| match request {
+            ReadRequest::Rows(read) => shared.is_shared(read),
+            ReadRequest::Flags(_) => false,
+        };
+        while let Some(ReadRequest::Rows(read)) = requests.pop_front_if(|request| is_shared(request)) {
+            done.shares.push(read);
+        }
         let next = match requests.front() {
             Some(ReadRequest::Rows(read)) => Some(Command::ReadRows { read: read.clone() }),
             Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
-                Some(Command::ReadCurrentRows {
-                    read: read.clone(),
-                    since: known.map_or(0, |cursor| cursor.version),
-                })
+                let since = known.map_or(0, |cursor| cursor.version);
+                Some(Command::ReadCurrentRows { read: read.clone(), since })
             }
             None => None,
         };
         match next {
             Some(command) => {
                 out.push(command);
-                self.put(replica, BracketStage::Reading { before, requests, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::Reading { before, requests, done }, bracket.round);
             }
             None => {
                 out.push(Command::ReadCoverage { replica: replica.to_owned() });
-                self.put(replica, BracketStage::After { before, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::After { before, done }, bracket.round);
             }
         }
     }
 
-    /// Closes a bracket: decides which of its reads count, and whether to read it again.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one bracket")]
+    /// Opens a bracket.
+    fn bracket(&mut self, replica: &str, round: u8, out: &mut Vec<Command>) {
+        out.push(Command::ReadCoverage { replica: replica.to_owned() });
+        self.put(replica, BracketStage::Before, round);
+    }
+
+    /// Closes a bracket: decides which of its reads count. Returns whether to read it again.
     fn close(
         &mut self,
         replica: &str,
         before: &Coverage,
         after: &Coverage,
-        reads: Vec<Read>,
-        currents: Vec<CurrentRead>,
-        round: u8,
+        done: ReadsDone,
         out: &mut Vec<Command>,
-    ) {
+    ) -> bool {
         let mut again = false;
-        for mut read in reads {
+        for mut read in done.reads {
             if read.soundness == ReadValidity::Sound {
                 self.decide_soundness(&mut read, after);
             }
             again |= matches!(read.soundness, ReadValidity::CopyChanged | ReadValidity::Truncated);
+            let refuted = self.shared.closed(&read);
+            let segment = read.before.segment.clone();
             out.push(Command::Record(Event::Read(read)));
+            refuted.into_iter().for_each(|reads| self.refute(segment.clone(), reads, out));
         }
-        for mut current in currents {
+        for mut share in done.shares {
+            if same_copy(&share.before, after).is_some() {
+                self.running.iter_mut().for_each(|running| running.waiting.push(share.clone()));
+            } else {
+                again = true;
+                share.soundness = ReadValidity::CopyChanged;
+                out.push(Command::Record(Event::Read(share)));
+            }
+        }
+        for mut current in done.currents {
             let of = |coverage: &Coverage| -> Vec<Cover> {
                 let mine = coverage.covers.iter().filter(|cover| cover.partition == current.partition);
                 mine.cloned().collect()
@@ -378,19 +366,13 @@ impl Captures {
             }
             out.push(Command::Record(Event::CurrentRead(current)));
         }
-        if again && round < ROUNDS {
-            out.push(Command::ReadCoverage { replica: replica.to_owned() });
-            self.put(replica, BracketStage::Before, round + 1);
-        }
+        self.shared.stopped(replica);
+        again
     }
 
     fn decide_soundness(&mut self, read: &mut Read, after: &Coverage) {
         let cursor = self.cursor(&read.replica, &read.before);
-        let same = after
-            .covers
-            .iter()
-            .find(|cover| cover.segment == read.before.segment && cover.copy == read.before.copy);
-        match same {
+        match same_copy(&read.before, after) {
             None => read.soundness = ReadValidity::CopyChanged,
             Some(cover) => {
                 (read.end_after, read.position_after) = (cover.end, cover.position);
@@ -407,23 +389,63 @@ impl Captures {
     }
 
     /// The replica stopped answering inside its bracket, so nothing in it counts.
-    fn give_up(
-        &mut self,
-        replica: &str,
-        reads: Vec<Read>,
-        currents: Vec<CurrentRead>,
-        error: String,
-        out: &mut Vec<Command>,
-    ) {
+    fn give_up(&mut self, replica: &str, done: ReadsDone, error: String, out: &mut Vec<Command>) {
         out.push(Command::Record(Event::Unreachable { replica: replica.to_owned(), error }));
-        for mut read in reads {
+        for mut read in done.reads.into_iter().chain(done.shares) {
             read.soundness = ReadValidity::Failed;
+            self.shared.closed(&read);
             out.push(Command::Record(Event::Read(read)));
         }
-        for mut current in currents {
+        for mut current in done.currents {
             current.soundness = ReadValidity::Failed;
             self.flags.remove(&(replica.to_owned(), current.partition));
             out.push(Command::Record(Event::CurrentRead(current)));
+        }
+        self.shared.stopped(replica);
+    }
+
+    /// Two reads show that checksums say nothing. What was counted by them is read.
+    fn refute(&mut self, segment: String, reads: [u64; 2], out: &mut Vec<Command>) {
+        out.push(Command::Record(Event::ChecksumsRefuted { segment, reads }));
+        for at in std::mem::take(&mut self.by_checksum) {
+            self.cursors.remove(&at);
+            self.running.iter_mut().for_each(|running| running.unread.extend([at.0.clone()]));
+        }
+    }
+
+    /// Concludes the reads that share rows, as far as these have come. If they will not come, the replica is
+    /// read again.
+    fn share_rows(&mut self, out: &mut Vec<Command>) {
+        let Some(running) = &mut self.running else { return };
+        for mut share in std::mem::take(&mut running.waiting) {
+            match self.shared.source(&share) {
+                Source::Pending => {
+                    running.waiting.push(share);
+                    continue;
+                }
+                Source::Read(id) => {
+                    (share.rows, share.rows_of) = (share.before.rows, Some(id));
+                    let at = (share.replica.clone(), share.before.segment.clone());
+                    let Cover { copy, end, rows, .. } = share.before;
+                    self.cursors.insert(at.clone(), Cursor { copy, end, rows, base: Base::Read(share.id) });
+                    self.by_checksum.insert(at);
+                }
+                Source::Nowhere => {
+                    share.soundness = ReadValidity::Failed;
+                    running.unread.insert(share.replica.clone());
+                }
+            }
+            out.push(Command::Record(Event::Read(share)));
+        }
+        let is_busy = |replica: &String| running.brackets.contains_key(replica);
+        let unread = std::mem::take(&mut running.unread).into_iter();
+        let (busy, idle): (BTreeSet<String>, BTreeSet<String>) = unread.partition(is_busy);
+        running.unread = busy;
+        for replica in idle {
+            let rereads = self.running.as_mut().map(|it| it.rereads.entry(replica.clone()).or_default());
+            if rereads.is_some_and(|count| std::mem::replace(count, count.saturating_add(1)) < ROUNDS) {
+                self.bracket(&replica, 1, out);
+            }
         }
     }
 

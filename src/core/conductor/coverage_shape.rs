@@ -71,6 +71,7 @@ mod tests {
             seq,
             rows: range.end - range.start,
             position: None,
+            checksum: None,
             start: range.start,
             end: range.end,
             state,

@@ -4,6 +4,7 @@
 //! of its own, so the very same conductor runs a cluster of processes in real time and a simulated one in
 //! virtual time.
 
+mod bracket;
 mod capture;
 mod cluster_view;
 mod coverage_shape;
@@ -13,11 +14,12 @@ mod fill_segment;
 mod key_sessions;
 mod restart_probe;
 mod session_log;
+mod shared_copies;
 mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use capture::CurrentRowsAnswer;
+pub use capture::{CurrentRowsAnswer, RowsAnswer};
 pub use cluster_view::{FrontierSeen, Snapshot};
 pub use session_log::SessionLog;
 
@@ -143,8 +145,8 @@ pub enum Input {
     RowsRead {
         /// The replica.
         replica: String,
-        /// The number of rows, or why the read failed.
-        answer: Result<u64, String>,
+        /// The rows in short, or why the read failed.
+        answer: Result<RowsAnswer, String>,
     },
     /// Flags were read and stored.
     FlagsRead {
@@ -283,7 +285,7 @@ impl Conductor {
             view: ClusterView::new(&meta),
             sessions: Sessions::default(),
             faults: Faults::new(&meta.steps),
-            captures: Captures::new(meta.partitions, &meta.schema.rules),
+            captures: Captures::new(&meta),
             load_began: Nanos(0),
             paused_since: None,
             paused_for: 0,

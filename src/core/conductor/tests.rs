@@ -1,6 +1,8 @@
 //! Brackets, sessions and cures of the conductor, driven by hand: inputs and the commands they must give.
 
-use super::capture::{Captures, CurrentRowsAnswer};
+mod sharing;
+
+use super::capture::{Captures, CurrentRowsAnswer, RowsAnswer};
 use super::cluster_view::{ClusterView, frontier};
 use super::faults::Faults;
 use super::key_sessions::Sessions;
@@ -13,7 +15,6 @@ use crate::history::row::{
     Base, CopyState, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity, Segment,
 };
 use crate::history::run_record::RunMeta;
-use crate::history::schema::rules::Rules;
 use crate::history::time::Nanos;
 use crate::test_data;
 
@@ -29,6 +30,10 @@ const TIMING: Timing = Timing {
     probe_restart: false,
 };
 
+fn of_one_partition() -> Captures {
+    Captures::new(&RunMeta { partitions: 1, ..segments("none") })
+}
+
 fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
     Cover {
         segment: "acct__0__0".to_owned(),
@@ -36,6 +41,7 @@ fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
         seq: 0,
         rows: range.end - range.start,
         position: None,
+        checksum: None,
         start: range.start,
         end: range.end,
         state: CopyState::Consuming,
@@ -58,7 +64,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
     captures.covered(REPLICA, coverage(before), &mut out);
     let asked = |out: &[Command]| out.iter().any(|command| matches!(command, Command::ReadRows { .. }));
     if asked(&out) {
-        captures.rows_read(REPLICA, Ok(rows), &mut out);
+        captures.rows_read(REPLICA, Ok(RowsAnswer { rows, digest: None }), &mut out);
     }
     captures.flags_read(REPLICA, Ok(CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 }), &mut out);
     captures.covered(REPLICA, coverage(after), &mut out);
@@ -71,7 +77,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
 
 #[test]
 fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
-    let mut captures = Captures::new(1, &Rules::default());
+    let mut captures = of_one_partition();
     let first = capture(&mut captures, cover(0..10, 1), 10, cover(0..12, 1));
     let second = capture(&mut captures, cover(0..15, 1), 5, cover(0..15, 1));
     let third = capture(&mut captures, cover(0..15, 1), 0, cover(0..15, 1));
@@ -89,7 +95,7 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
 /// Reads flags of one partition three times in one incarnation and once in the next. The second read fails.
 #[test]
 fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
-    let mut captures = Captures::new(1, &Rules::default());
+    let mut captures = of_one_partition();
     let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
         let mut out = Vec::new();
         let covered = || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new() });
@@ -111,7 +117,7 @@ fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
 
 #[test]
 fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
-    let mut captures = Captures::new(1, &Rules::default());
+    let mut captures = of_one_partition();
     let torn = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 2));
     assert_eq!(torn[0].soundness, ReadValidity::CopyChanged);
     assert!(captures.is_running(), "it is to be read again");
@@ -122,7 +128,7 @@ fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
 
 #[test]
 fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
-    let mut captures = Captures::new(1, &Rules::default());
+    let mut captures = of_one_partition();
     for round in 1..=3 {
         let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
         assert_eq!(reads[0].soundness, ReadValidity::Truncated, "round {round}");
@@ -132,11 +138,11 @@ fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after
 
 #[test]
 fn a_replica_that_falls_silent_within_its_bracket_leaves_nothing_that_counts() {
-    let mut captures = Captures::new(1, &Rules::default());
+    let mut captures = of_one_partition();
     let mut out = Vec::new();
     captures.begin(&[REPLICA.to_owned()], CaptureReason::Final, &mut out);
     captures.covered(REPLICA, coverage(cover(0..10, 1)), &mut out);
-    captures.rows_read(REPLICA, Ok(10), &mut out);
+    captures.rows_read(REPLICA, Ok(RowsAnswer { rows: 10, digest: None }), &mut out);
     captures.flags_read(REPLICA, Err("no answer".to_owned()), &mut out);
     captures.covered(REPLICA, Err("no answer".to_owned()), &mut out);
     let sound = out.iter().any(

@@ -183,6 +183,14 @@ pub enum Event {
     },
     /// The rows of one segment on one replica were read.
     Read(Read),
+    /// Two reads returned different rows, although the checksums of their copies are equal. So no checksum
+    /// of this run says anything: nothing is counted by it, neither before nor after this.
+    ChecksumsRefuted {
+        /// The segment.
+        segment: String,
+        /// The ids of the two reads.
+        reads: [u64; 2],
+    },
     /// The current flags of one partition on one replica were read.
     CurrentRead(CurrentRead),
     /// The contents of a shard were read.

@@ -16,4 +16,5 @@ pub mod schema;
 pub mod shard_snapshot;
 pub mod stored_name;
 pub mod time;
+pub mod trust;
 pub mod workload;

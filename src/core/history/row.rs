@@ -99,6 +99,10 @@ pub struct Cover {
     /// The position that the replica tells, where that is not an offset (`RULES.md` 15).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
+    /// The replica's own checksum of these rows, if they are committed and the target has one that is equal
+    /// only where the raw rows are (`RULES.md` 4). It says nothing of which rows are current.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u64>,
 }
 
 /// What a replica reports about itself at one moment.
@@ -178,7 +182,7 @@ pub enum ReadValidity {
     CopyChanged,
     /// The read has fewer or more rows than the target counts.
     Truncated,
-    /// The replica did not answer.
+    /// The replica did not answer; or the read was to share rows of another one, which came to nothing.
     Failed,
 }
 
@@ -227,6 +231,10 @@ pub struct Read {
     /// The last sound read of this copy before this one.
     #[serde(default, skip_serializing_if = "Base::is_unknown")]
     pub base: Base,
+    /// The read whose rows count for this one too, because both copies have the same checksum. Then this
+    /// replica was asked for its checksum alone, before and after. `None`: it was asked for its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_of: Option<u64>,
     /// Whether it counts.
     pub soundness: ReadValidity,
 }

@@ -8,6 +8,7 @@ use super::nemesis::Nemesis;
 use super::row::{CurrentRow, Entry, Row};
 use super::schema::Schema;
 use super::time::Nanos;
+use super::trust::TrustChecksums;
 use super::workload::{Keys, Skew, Workload};
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub struct RunMeta {
     pub calibration_ops: u64,
     /// The threshold for frozen positions is never below this (`RULES.md` 7).
     pub frozen_floor: crate::history::time::Nanos,
+    /// Which committed copies are counted by their checksum. Older records read every copy.
+    #[serde(default, skip_serializing_if = "TrustChecksums::is_none")]
+    pub trust_checksums: TrustChecksums,
     /// The frontiers that the target declares, besides the replicas' consuming positions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frontiers: Vec<super::frontier::Frontier>,
@@ -131,6 +135,7 @@ impl RunMeta {
             left_out: Vec::new(),
             calibration_ops: 0,
             frozen_floor: Nanos(0),
+            trust_checksums: TrustChecksums::None,
             frontiers: Vec::new(),
             started: String::new(),
         }

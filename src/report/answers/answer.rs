@@ -1,7 +1,9 @@
 //! A question and its answer, and what answers of every kind say alike.
 
 use crate::report::format::{count, counted, excused, len, printable};
-use dissent_core::checker::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, Status, Verdict};
+use dissent_core::checker::verdict::{
+    ByChecksum, CheckResult, Doubt, DoubtKind, Finding, FindingKind, Status, Verdict,
+};
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::stored_name::stored_name;
 
@@ -88,6 +90,7 @@ pub(in crate::report) fn steps(in_order: Vec<String>) -> Answer {
 /// How certain the verdict is and what could disprove it, with the first doubts.
 pub(in crate::report) fn certainty(ground_and_otherwise: String, verdict: &Verdict) -> Answer {
     let mut short = vec![ground_and_otherwise];
+    short.extend(verdict.compared.by_checksum.as_ref().map(by_checksum));
     short.extend(verdict.doubts.iter().take(DOUBTS_NAMED).map(doubt_line));
     if verdict.doubts.len() > DOUBTS_NAMED {
         let rest = (verdict.doubts.len() - DOUBTS_NAMED) as u64;
@@ -100,6 +103,24 @@ pub(in crate::report) fn certainty(ground_and_otherwise: String, verdict: &Verdi
         more: Vec::new(),
         page_only: false,
     }
+}
+
+/// How much was counted by checksums instead of being read.
+fn by_checksum(counted_so: &ByChecksum) -> String {
+    let ByChecksum { copies, rows, cross_read_copies, cross_read_rows } = *counted_so;
+    let proof = match cross_read_copies {
+        0 => "no copy was read to prove it".to_owned(),
+        _ => format!(
+            "to prove it, {} of {} were read too",
+            counted(cross_read_copies, "copy"),
+            counted(cross_read_rows, "row")
+        ),
+    };
+    format!(
+        "{} of {} were counted because their checksum equals that of a copy that was read; {proof}",
+        counted(rows, "row"),
+        counted(copies, "committed copy")
+    )
 }
 
 /// A doubt in one line.

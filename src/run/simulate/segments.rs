@@ -2,7 +2,7 @@
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
 use super::sessions::{self, Sessions};
-use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
+use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, RowsAnswer, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
 use dissent_core::history::lifecycle::LifecycleRecord;
@@ -228,7 +228,7 @@ impl Segments {
         Ok(Coverage { incarnation, status, covers })
     }
 
-    fn rows(&mut self, read: &Read) -> Result<u64, String> {
+    fn rows(&mut self, read: &Read) -> Result<RowsAnswer, String> {
         let cover = &read.before;
         let (segment, from, to) = match &self.sessions {
             Some(_) => {
@@ -248,7 +248,7 @@ impl Segments {
             let off = sessions.as_ref().map_or(row.off, |sessions| sessions.offset(row.off));
             (read.id, row_cache.row((cover.partition, off), row, doc, defaults))
         }));
-        Ok((record.len() - before) as u64)
+        Ok(RowsAnswer { rows: (record.len() - before) as u64, digest: None })
     }
 
     fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<CurrentRowsAnswer, String> {
@@ -325,5 +325,6 @@ fn cover(cover: specimen::segments::Cover) -> Cover {
         copy: cover.copy,
         rows: cover.rows,
         position: None,
+        checksum: None,
     }
 }

@@ -116,6 +116,7 @@ impl Sessions {
             copy: incarnation,
             rows: 0,
             position: Some(position),
+            checksum: None,
         }
     }
 }

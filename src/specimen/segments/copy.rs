@@ -53,6 +53,8 @@ pub struct Cover {
     pub copy: u64,
     /// The number of rows held.
     pub rows: u64,
+    /// The checksum of the rows, if they are committed.
+    pub checksum: Option<u64>,
 }
 
 /// All segments that a server holds.
@@ -72,6 +74,8 @@ pub(crate) struct SegmentCopy {
     pub(crate) state: CopyState,
     pub(crate) start: u64,
     pub(crate) rows: Vec<Arc<Entry>>,
+    /// The checksum of the rows. None until they are committed.
+    pub(crate) crc: Option<u64>,
     /// Whether consumption is over: at the sealed end, or beyond it.
     pub(crate) ended: bool,
     /// Whether consumption has ever reached the end of the log, or of the sealed segment.
@@ -83,7 +87,7 @@ pub(crate) struct SegmentCopy {
 impl SegmentCopy {
     pub(crate) fn new(id: u64, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> Self {
         let ended = state != CopyState::Consuming;
-        SegmentCopy { id, state, start, rows, ended, caught_up: false, uploading: false }
+        SegmentCopy { id, state, start, rows, crc: None, ended, caught_up: false, uploading: false }
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -109,6 +113,7 @@ impl SegmentCopy {
             registered: Observed { known: true },
             copy: self.id,
             rows: self.rows.len() as u64,
+            checksum: self.crc,
         }
     }
 

@@ -384,7 +384,7 @@ impl Server {
             self.log.log(now, id, Kind::CrcChanged, detail);
             return false;
         }
-        copy.state = CopyState::CommittedLocal;
+        (copy.state, copy.crc) = (CopyState::CommittedLocal, Some(stored.crc));
         out.push(Action::Keep(StoredCopy { state: copy.state, stored }));
         self.registered(now, id, "own rows");
         true
@@ -421,7 +421,8 @@ impl Server {
     fn add(&mut self, now: u64, state: CopyState, stored: Stored, from: &str) {
         let (id, crc, end) = (stored.segment, stored.crc, stored.end());
         self.upserts.entry(id.partition).or_default().add(id.seq, &stored.rows);
-        let copy = self.copy(state, stored.start, stored.rows);
+        let mut copy = self.copy(state, stored.start, stored.rows);
+        copy.crc = Some(crc);
         let new = copy.id;
         if let Some(old) = self.copies.insert(id, copy) {
             if !old.ended {

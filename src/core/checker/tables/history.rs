@@ -3,14 +3,16 @@
 use super::acks::Acks;
 use super::canaries::Canaries;
 use super::event_sequence::EventSequence;
+pub(crate) use super::reads::{CurrentRowsRead, HeldSegment, ReadHeader, RowsRead};
 use super::segments::{self, SegmentSpan};
+use super::shared_reads::{self, Refutation};
 use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
 use crate::checker::tables::shard_log::ShardLog;
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Event, Phase, ProcessExit};
 use crate::history::fault::{Fault, FaultKind, StepId};
 use crate::history::lifecycle::LifecycleRecord;
-use crate::history::row::{Base, CopyState, Cover, CurrentRead, Observed, Read, ReadValidity, Segment};
+use crate::history::row::{CurrentRead, Read, Segment};
 use crate::history::run_record::{EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
@@ -20,65 +22,6 @@ use std::collections::BTreeMap;
 pub(crate) struct Capture {
     pub(crate) number: u32,
     pub(crate) t: Nanos,
-}
-
-/// A [`Cover`] without names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeldSegment {
-    pub(crate) seq: u32,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) state: CopyState,
-    pub(crate) registered: Observed<bool>,
-    pub(crate) copy: u64,
-    pub(crate) position: Option<u64>,
-}
-
-impl From<&Cover> for HeldSegment {
-    fn from(cover: &Cover) -> HeldSegment {
-        let Cover { seq, start, end, state, registered, copy, position, .. } = *cover;
-        HeldSegment { seq, start, end, state, registered, copy, position }
-    }
-}
-
-impl HeldSegment {
-    /// Whether merges and reads see these rows, as far as the target can show that.
-    pub(crate) fn is_visible(&self) -> bool {
-        self.registered != Observed::Known(false)
-    }
-}
-
-/// Who was read and when, and whether the read counts. Common to reads of rows and of flags.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReadHeader {
-    pub(crate) id: u64,
-    pub(crate) capture: usize,
-    pub(crate) t: Nanos,
-    pub(crate) replica: usize,
-    pub(crate) partition: u32,
-    pub(crate) incarnation: u64,
-    pub(crate) soundness: ReadValidity,
-    /// The number of rows or keys that the read claims to have.
-    pub(crate) count: u64,
-}
-
-/// A read of the rows of one segment.
-#[derive(Clone, Debug)]
-pub(crate) struct RowsRead {
-    pub(crate) header: ReadHeader,
-    pub(crate) from: u64,
-    pub(crate) held: HeldSegment,
-    /// The target's own position after the read. The one before it is in `held`.
-    pub(crate) position_after: Option<u64>,
-}
-
-/// A read of the current flags of one partition.
-#[derive(Clone, Debug)]
-pub(crate) struct CurrentRowsRead {
-    pub(crate) header: ReadHeader,
-    pub(crate) base: Base,
-    pub(crate) before: Vec<HeldSegment>,
-    pub(crate) after: Vec<HeldSegment>,
 }
 
 /// A fault, from its begin to its verified cure.
@@ -177,6 +120,8 @@ pub(crate) struct History<'e> {
     pub(crate) settled: Option<bool>,
     /// Whether reading back the log failed.
     pub(crate) log_failed: bool,
+    /// What shows that checksums say nothing of rows, while events are read.
+    checksums_refuted: Option<Refutation>,
     /// Doubts that the events themselves raise.
     pub(crate) doubts: Vec<Doubt>,
     captures_ended: usize,
@@ -206,6 +151,7 @@ impl<'e> History<'e> {
             dropped_keys: Vec::new(),
             settled: None,
             log_failed: false,
+            checksums_refuted: None,
             doubts: Vec::new(),
             captures_ended: 0,
         };
@@ -233,6 +179,9 @@ impl<'e> History<'e> {
             history.reads_of.entry((header.replica, header.partition, held.seq)).or_default().push(at);
         }
         history.current_reads.sort_by_key(|read| read.header.id);
+        let refuted = history.checksums_refuted.take();
+        shared_reads::void(&mut history.reads, refuted.is_some());
+        history.doubts.extend(shared_reads::doubt(&history.reads, meta.trust_checksums, refuted.as_ref()));
         history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
         history
     }
@@ -322,6 +271,9 @@ impl<'e> History<'e> {
             Event::Segment { segment } => self.take_segment(segment),
             Event::CaptureBegin { capture, .. } => self.captures.push(Capture { number: *capture, t }),
             Event::CaptureEnd { .. } => self.captures_ended = self.captures.len(),
+            Event::ChecksumsRefuted { segment, reads } => {
+                self.checksums_refuted.get_or_insert(Refutation { segment: segment.clone(), reads: *reads });
+            }
             Event::Read(read) => self.take_read(t, read),
             Event::CurrentRead(read) => self.take_flags(t, read),
             Event::Settled { all, .. } => self.settled = Some(*all),
@@ -415,7 +367,8 @@ impl<'e> History<'e> {
             count: read.rows,
         };
         let (held, position_after) = (HeldSegment::from(&read.before), read.position_after);
-        self.reads.push(RowsRead { header, from: read.from, held, position_after });
+        let (from, checksum, rows_of) = (read.from, read.before.checksum, read.rows_of);
+        self.reads.push(RowsRead { header, from, held, checksum, rows_of, position_after });
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {

@@ -212,9 +212,27 @@ pub struct Compared {
     pub captures: u32,
     /// Offsets not compared on a replica because it had not loaded them at the last capture, by replica.
     pub not_loaded: BTreeMap<String, u64>,
+    /// How much of this was counted by checksums of committed copies; absent if every copy was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_checksum: Option<ByChecksum>,
     /// (replica x offset) pairs not compared, because the table may lack the row, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excused: BTreeMap<Absence, u64>,
+}
+
+/// Committed copies that were counted by their checksum: a copy with the same checksum was read instead
+/// (`RULES.md` 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ByChecksum {
+    /// Copies that were not read.
+    pub copies: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Copies that were read although another one with the same checksum was: all had the same rows.
+    pub cross_read_copies: u64,
+    /// Their rows.
+    pub cross_read_rows: u64,
 }
 
 fn is_none(count: &u64) -> bool {
