@@ -56,12 +56,9 @@ impl Costs {
         let (other, baseline) = of;
         let rate = count as f64 / cost.wall;
         let multiple = cost.wall / baseline.wall;
-        println!(
-            "{name:<30} {:>7.3} s wall {:>7.3} s CPU {rate:>12.0} {unit}/s  {multiple:.2} x wall, {:.2} x CPU of {other}",
-            cost.wall,
-            cost.cpu,
-            cost.cpu / baseline.cpu,
-        );
+        let Cost { wall, cpu } = cost;
+        print!("{name:<26} {wall:>7.3} s wall {cpu:>7.3} s CPU {rate:>12.0} {unit}/s");
+        println!("  {multiple:.2} x wall, {:.2} x CPU of {other}", cpu / baseline.cpu);
         match self.written.get(name) {
             Some(written) if multiple > written * SLOWER => {
                 self.slower

@@ -1,6 +1,6 @@
-//! `cargo bench`: how fast folders are judged, dumps compared, ops generated and recorded, and runs simulated,
-//! each beside a plain job in the same session. README.md says how to read it; a job that is twice as slow as
-//! it says there fails.
+//! `cargo bench`: how fast folders are judged, dumps compared, ops generated and recorded, and runs
+//! simulated, each beside a plain job in the same session. README.md says how to read it; a job that is twice
+//! as slow as it says there fails.
 //!
 //! `cargo bench -- ROWS` sets the number of rows per replica; the default is 200,000.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark tells times on stdout")]
