@@ -1,7 +1,8 @@
 //! A server's copy of a segment: in memory, on disk, and as the server reports it.
 
 use super::messages::{SegmentId, Stored};
-use crate::value::{Entry, checksum};
+use super::shared_work::SharedWork;
+use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -123,8 +124,9 @@ impl SegmentCopy {
     }
 
     /// The same rows in the form that is uploaded or kept on disk.
-    pub(crate) fn stored(&self, segment: SegmentId) -> Stored {
-        let (start, crc, rows) = (self.start, checksum(&self.rows), self.rows.clone());
+    pub(crate) fn stored(&self, segment: SegmentId, shared: &SharedWork) -> Stored {
+        let crc = shared.lock().checksum(segment, &self.rows);
+        let (start, rows) = (self.start, self.rows.clone());
         Stored { segment, start, crc, rows }
     }
 }

@@ -10,6 +10,7 @@ use super::guard::{Ended, Gate, GateView, Tested};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use super::messages::{Stored, Transition, Work};
+use super::shared_work::SharedWork;
 use super::truth::{Begun, BlindMerge, DroppedKeys, MergeTruth, Visible};
 use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
@@ -47,6 +48,7 @@ pub(crate) struct Server {
     number: usize,
     incarnation: u64,
     config: Arc<Config>,
+    shared: SharedWork,
     /// What was on disk at boot and is not loaded yet.
     disk: BTreeMap<SegmentId, StoredCopy>,
     /// The segments that were committed when this process joined. None before it has joined.
@@ -74,7 +76,7 @@ impl Server {
     /// A server that starts at `now` (nanoseconds). A node is its index in the list, and the number of its
     /// starts, from 1.
     pub(crate) fn new(
-        config: Arc<Config>,
+        (config, shared): (Arc<Config>, SharedWork),
         node: (usize, u64),
         now: u64,
         disk: BTreeMap<SegmentId, StoredCopy>,
@@ -84,6 +86,7 @@ impl Server {
         Server {
             number,
             incarnation,
+            shared,
             disk,
             boot: None,
             gate: Gate::new(config.guard, config.wait_ms),
@@ -198,8 +201,10 @@ impl Server {
         };
         let from = copy.position();
         let upsert = self.upserts.entry(id.partition).or_default();
-        let rows = batch.entries.iter().map(|event| upsert.merge(id.seq, event, &self.config.columns));
+        let (mut shared, columns) = (self.shared.lock(), &self.config.columns);
+        let rows = batch.entries.iter().map(|event| upsert.merge(id.seq, event, columns, &mut shared));
         copy.rows.extend(rows);
+        drop(shared);
         if batch.is_last && !copy.caught_up {
             copy.caught_up = true;
             self.log.log(now, id, Kind::CaughtUp, json!({"rows": copy.rows.len()}));
@@ -234,7 +239,7 @@ impl Server {
             return None;
         }
         copy.uploading = true;
-        Some(copy.stored(id))
+        Some(copy.stored(id, &self.shared))
     }
 
     /// Runs every transition that can run: first those whose guard opens now, then those in the queue. A
@@ -369,7 +374,7 @@ impl Server {
         let Some(copy) = self.copies.get_mut(&id) else {
             return false;
         };
-        let stored = copy.stored(id);
+        let stored = copy.stored(id, &self.shared);
         if copy.position() > committed.end {
             copy.ended = true;
             self.log.log(now, id, Kind::ConsumeEnd, copy.extent(false));

@@ -1,6 +1,7 @@
 //! The upsert metadata of one partition on one server: the current row of each key, which the next event is
 //! merged onto. A row that is not registered here does not exist for merges.
 
+use super::shared_work::Results;
 use crate::value::{Column, Entry, Text};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -41,7 +42,13 @@ impl Upsert {
     /// k@20 y=2      merged: x=1 y=2, current
     /// k@15 x=7      out of order: stored alone, x=7 y=null, never current
     /// ```
-    pub(crate) fn merge(&mut self, seq: u32, event: &Arc<Entry>, columns: &[Column]) -> Arc<Entry> {
+    pub(crate) fn merge(
+        &mut self,
+        seq: u32,
+        event: &Arc<Entry>,
+        columns: &[Column],
+        shared: &mut Results,
+    ) -> Arc<Entry> {
         let Some(latest) = self.keys.get_mut(&event.key) else {
             self.point(seq, event);
             return Arc::clone(event);
@@ -52,7 +59,7 @@ impl Upsert {
         let row = if event.tombstone || latest.row.tombstone {
             Arc::clone(event)
         } else {
-            Arc::new(latest.row.merged(event, columns))
+            shared.merged(&latest.row, event, columns)
         };
         self.version += 1;
         *latest = Latest { seq, row: Arc::clone(&row), moved: self.version };
@@ -148,7 +155,7 @@ mod tests {
         ];
         let mut upsert = Upsert::default();
         for (event, shown, current) in steps {
-            let row = upsert.merge(0, &event, &columns());
+            let row = upsert.merge(0, &event, &columns(), &mut Results::default());
             assert_eq!(row.cols, [shown], "{event:?}");
             assert_eq!(upsert.flags(0).1[0].offs, Vec::from_iter(current), "{event:?}");
         }
@@ -158,15 +165,16 @@ mod tests {
     #[test]
     fn a_key_that_is_dropped_with_a_surplus_row_begins_anew() {
         let mut upsert = Upsert::default();
-        let rows =
-            [(0, 10), (1, 20)].map(|(off, cmp)| upsert.merge(0, &event(off, cmp, Some(1)), &columns()));
+        let rows = [(0, 10), (1, 20)].map(|(off, cmp)| {
+            upsert.merge(0, &event(off, cmp, Some(1)), &columns(), &mut Results::default())
+        });
         upsert.add(0, &rows[..1]);
         let (version, _) = upsert.flags(0);
         assert_eq!(upsert.drop_surplus(0, 2), Vec::<Text>::new(), "it lies below the end");
         assert_eq!(upsert.drop_surplus(0, 1), [Text::from("k")]);
         let gone = Flag { key: "k".into(), offs: Vec::new() };
         assert_eq!(upsert.flags(version).1, [gone]);
-        let row = upsert.merge(1, &event(1, 20, Some(1)), &columns());
+        let row = upsert.merge(1, &event(1, 20, Some(1)), &columns(), &mut Results::default());
         assert_eq!(row.cols, [Value::Long(1)], "merged onto nothing");
         assert_eq!(upsert.flags(version).1, [Flag { key: "k".into(), offs: vec![1] }]);
     }
@@ -174,12 +182,12 @@ mod tests {
     #[test]
     fn a_replaced_copy_passes_its_keys_on_and_a_late_one_takes_none_from_later_segments() {
         let mut upsert = Upsert::default();
-        upsert.merge(1, &event(12, 20, Some(1)), &columns());
+        upsert.merge(1, &event(12, 20, Some(1)), &columns(), &mut Results::default());
         let (version, _) = upsert.flags(0);
         upsert.add(0, &[event(5, 10, Some(5))]);
         assert_eq!(upsert.flags(version).1, [], "the late segment's row is older");
         upsert.add(1, &[event(12, 20, Some(6))]);
-        let row = upsert.merge(2, &event(13, 30, Some(1)), &columns());
+        let row = upsert.merge(2, &event(13, 30, Some(1)), &columns(), &mut Results::default());
         assert_eq!(row.cols, [Value::Long(7)], "merged onto the new copy's row");
         assert_eq!(upsert.flags(version).1, [Flag { key: "k".into(), offs: vec![13] }]);
     }

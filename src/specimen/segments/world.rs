@@ -7,6 +7,7 @@ use super::copy::{Coverage, StoredCopy};
 use super::lifecycle::Event;
 use super::messages::{Ask, Call, Reply, SegmentId};
 use super::server::{Action, Server};
+use super::shared_work::SharedWork;
 use super::truth::{MergeTruth, ServerTruth};
 use super::upsert::Flag;
 use crate::error::Error;
@@ -47,6 +48,7 @@ pub struct World {
     defaults: Vec<Value>,
     controller: Controller,
     machines: Vec<Machine>,
+    shared: SharedWork,
     time: VirtualTime<Due>,
 }
 
@@ -59,6 +61,7 @@ impl World {
             defaults: config.defaults(),
             controller: Controller::new(Arc::clone(&config), 0),
             machines: config.servers.iter().map(|_| Machine::default()).collect(),
+            shared: SharedWork::default(),
             time: VirtualTime::new(seed, config.poll_ms),
             config,
         };
@@ -234,8 +237,8 @@ impl World {
         let machine = &mut self.machines[server];
         machine.incarnation += 1;
         let incarnation = machine.incarnation;
-        machine.server =
-            Some(Server::new(Arc::clone(&self.config), (server, incarnation), now, machine.disk.clone()));
+        let of_all = (Arc::clone(&self.config), self.shared.clone());
+        machine.server = Some(Server::new(of_all, (server, incarnation), now, machine.disk.clone()));
         self.time.poll_later(Due::Poll { server, incarnation });
     }
 

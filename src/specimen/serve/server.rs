@@ -6,7 +6,7 @@ use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::segments::Config;
 use crate::segments::Disk;
-use crate::segments::{Action, Server};
+use crate::segments::{Action, Server, SharedWork};
 use crate::segments::{Call, Reply, SegmentId};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -42,7 +42,7 @@ impl ServerProcess {
     pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
         let node = (number, disk.next_incarnation()?);
-        let server = Server::new(Arc::clone(&config), node, clock(), disk.load()?);
+        let server = Server::new((Arc::clone(&config), SharedWork::default()), node, clock(), disk.load()?);
         let controller = CallRelay::at(url, config.poll_ms)?;
         Ok(Arc::new(ServerProcess { config, server: Mutex::new(server), disk, controller }))
     }
