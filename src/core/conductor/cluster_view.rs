@@ -9,6 +9,7 @@ use crate::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One sample of the whole cluster, read in this order (`RULES.md` 7): log ends, replicas, log ends.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +51,7 @@ pub(super) struct ClusterView {
     roster: Vec<String>,
     log_ends: Vec<u64>,
     segments: BTreeMap<(u32, u32), OpenSegment>,
-    coverage: BTreeMap<String, Coverage>,
+    coverage: BTreeMap<String, Arc<Coverage>>,
     shapes: CoverageShapes,
     /// Set if rows are in a shard.
     frontiers: Option<Frontiers>,
@@ -165,6 +166,7 @@ impl ClusterView {
         for (replica, answer) in snapshot.replicas {
             match answer {
                 Ok(coverage) => {
+                    let coverage = Arc::new(coverage);
                     let ends = snapshot.log_ends_before.iter().zip(&snapshot.log_ends_after);
                     for (partition, (u1, u2)) in (0..).zip(ends) {
                         if !self.is_assigned(&replica, partition) {

@@ -3,18 +3,22 @@
 
 use crate::history::row::{CopyState, Cover, Coverage, CoverageChange, PositionChange};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The coverage of each replica as it was sampled last. A replica that does not answer keeps its last one.
 #[derive(Debug, Default)]
 pub(super) struct CoverageShapes {
-    last: BTreeMap<String, Coverage>,
+    last: BTreeMap<String, Arc<Coverage>>,
 }
 
 impl CoverageShapes {
     /// Takes a sample. Returns what has changed, unless only positions have.
-    pub(super) fn change(&mut self, replica: &str, now: &Coverage) -> Option<CoverageChange> {
-        let last = self.last.insert(replica.to_owned(), now.clone());
+    pub(super) fn change(&mut self, replica: &str, now: &Arc<Coverage>) -> Option<CoverageChange> {
+        let last = self.last.insert(replica.to_owned(), Arc::clone(now));
         let is_new = last.as_ref().is_none_or(|last| last.incarnation != now.incarnation);
+        if !is_new && last.as_ref().is_some_and(|last| are_alike(&last.covers, &now.covers)) {
+            return None;
+        }
         let before: BTreeMap<&str, &Cover> = last.iter().flat_map(|last| by_name(&last.covers)).collect();
         let here = by_name(&now.covers).collect::<BTreeMap<_, _>>();
         let same = |cover: &Cover| before.get(cover.segment.as_str()).is_some_and(|it| same_shape(it, cover));
@@ -54,6 +58,12 @@ fn is_consuming(cover: &Cover) -> bool {
     cover.state == CopyState::Consuming
 }
 
+/// Whether both are of the same segments, in the same shape, as in nearly all samples.
+fn are_alike(some: &[Cover], others: &[Cover]) -> bool {
+    let is_alike = |(a, b): (&Cover, &Cover)| a.segment == b.segment && same_shape(a, b);
+    some.len() == others.len() && some.iter().zip(others).all(is_alike)
+}
+
 /// Whether two covers of a segment differ in nothing but how far they reach.
 fn same_shape(a: &Cover, b: &Cover) -> bool {
     (a.start, a.state, a.registered, a.copy) == (b.start, b.state, b.registered, b.copy)
@@ -90,7 +100,7 @@ mod tests {
     /// The changes that these samples of one replica bring, as (changed, gone, positions before and now).
     fn changes(samples: Vec<Coverage>) -> Vec<Option<Told>> {
         let mut shapes = CoverageShapes::default();
-        let changes = samples.iter().map(|sample| shapes.change("a", sample));
+        let changes = samples.into_iter().map(|sample| shapes.change("a", &Arc::new(sample)));
         let told = changes.map(|change| {
             let CoverageChange { changed, gone, consuming, .. } = change?;
             let changed = changed.into_iter().map(|cover| cover.segment).collect();

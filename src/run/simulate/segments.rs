@@ -12,13 +12,12 @@ use dissent_core::history::row::{
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::stored_name::stored_name;
 use specimen::segments::{ServerTruth, World};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The rows that were read so far. Replicas nearly always show the same rows, so each row is converted once
-/// and shared. That conversion used to take most of a simulated run's time.
-#[derive(Default)]
-struct RowCache(HashMap<(u32, u64), Vec<Pair>>);
+/// The rows that were read so far, by partition and offset. Replicas nearly always show the same rows, so each
+/// row is converted once and shared. That conversion used to take most of a simulated run's time.
+struct RowCache(Vec<Vec<Vec<Pair>>>);
 
 /// A row of the specimen and its recorded form.
 type Pair = (Arc<specimen::Entry>, Arc<Row>);
@@ -31,7 +30,11 @@ impl RowCache {
         doc: u32,
         defaults: &[specimen::Value],
     ) -> Arc<Row> {
-        let known = self.0.entry((partition, off)).or_default();
+        let known = &mut self.0[partition as usize];
+        if known.len() as u64 <= off {
+            known.resize_with(off as usize + 1, Vec::new);
+        }
+        let known = &mut known[off as usize];
         if let Some((_, row)) = known.iter().find(|(other, row)| row.doc == doc && other == entry) {
             return Arc::clone(row);
         }
@@ -129,7 +132,7 @@ impl Segments {
             world: World::new(config.clone(), meta.seed.0)?,
             next_event: BTreeMap::new(),
             faults: BTreeMap::new(),
-            row_cache: RowCache::default(),
+            row_cache: RowCache(vec![Vec::new(); meta.partitions as usize]),
             sessions: meta.schema.rules.has_own_log().then(|| Sessions::new(meta, timeouts)),
             now: 0,
             record: empty_record(meta),
