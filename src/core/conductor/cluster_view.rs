@@ -18,7 +18,8 @@ pub struct Snapshot {
     pub log_ends_before: Vec<u64>,
     /// The coverage of every replica, in roster order, or why it did not answer.
     pub replicas: Vec<(String, Result<Coverage, String>)>,
-    /// The authority's segments, ordered by partition, then sequence.
+    /// The authority's segments, ordered by partition, then sequence. Those that have not changed since the
+    /// last snapshot may be left out.
     pub segments: Vec<Segment>,
     /// The end of every partition's log, read last.
     pub log_ends_after: Vec<u64>,

@@ -11,7 +11,7 @@ pub(super) trait SimulatedCluster {
     /// Runs all events up to and including `to`.
     fn advance(&mut self, to: u64);
     /// Appends an op to the log.
-    fn produce(&mut self, op: &Op) -> Input;
+    fn produce(&mut self, op: Op) -> Input;
     /// Carries out a command. None for commands that the driver handles itself.
     fn answer(&mut self, command: Command) -> Option<Input>;
     /// The record so far.
@@ -33,14 +33,14 @@ pub(super) fn empty_record(meta: &RunMeta) -> MemoryRecord {
 }
 
 /// An op as the specimen's log entry.
-pub(super) fn entry_of(op: &Op) -> specimen::Entry {
+pub(super) fn entry_of(op: Op) -> specimen::Entry {
     specimen::Entry {
         off: 0,
-        key: op.key.as_str().into(),
+        key: op.key.into(),
         op: op.id,
         cmp: op.cmp,
         tombstone: op.delete,
-        cols: op.cols.iter().map(to_specimen).collect(),
+        cols: op.cols.into_iter().map(to_specimen).collect(),
     }
 }
 
@@ -56,17 +56,15 @@ pub(super) fn logged(entry: &specimen::Entry) -> Entry {
     }
 }
 
-fn to_specimen(value: &Value) -> specimen::Value {
+fn to_specimen(value: Value) -> specimen::Value {
     match value {
         Value::Null => specimen::Value::Null,
-        Value::Boolean(boolean) => specimen::Value::Boolean(*boolean),
-        Value::Long(long) => specimen::Value::Long(*long),
+        Value::Boolean(boolean) => specimen::Value::Boolean(boolean),
+        Value::Long(long) => specimen::Value::Long(long),
         Value::Double(double) => specimen::Value::double(double.get()),
-        Value::String(text) => specimen::Value::String(text.as_str().into()),
-        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
-        Value::Strings(texts) => {
-            specimen::Value::Strings(texts.iter().map(|text| text.as_str().into()).collect())
-        }
+        Value::String(text) => specimen::Value::String(text.into()),
+        Value::Longs(longs) => specimen::Value::Longs(longs),
+        Value::Strings(texts) => specimen::Value::Strings(texts.into_iter().map(Into::into).collect()),
     }
 }
 

@@ -135,9 +135,10 @@ impl<C: SimulatedCluster> Simulation<C> {
         match self.in_flight.remove(&sent)? {
             InFlight::Answer(input) => Some(input),
             InFlight::Produce(op) => {
-                let input = self.cluster.produce(&op);
+                let is_too_large = self.weight.take(&op);
+                let input = self.cluster.produce(op);
                 self.send(now, InFlight::Answer(input));
-                self.weight.take(&op).then(|| Input::Interrupt { by: TOO_LARGE.to_owned() })
+                is_too_large.then(|| Input::Interrupt { by: TOO_LARGE.to_owned() })
             }
         }
     }

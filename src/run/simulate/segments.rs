@@ -52,6 +52,8 @@ pub(super) struct Segments {
     /// The next event of each server, and of the controller.
     next_event: BTreeMap<Option<String>, u64>,
     faults: BTreeMap<StepId, Fault>,
+    /// The version of the segments that the last snapshot showed.
+    segments_shown: u64,
     row_cache: RowCache,
     /// Set if the cluster is to be treated as a store without a log.
     sessions: Option<Sessions>,
@@ -68,13 +70,14 @@ impl SimulatedCluster for Segments {
         self.now = to;
     }
 
-    fn produce(&mut self, op: &Op) -> Input {
+    fn produce(&mut self, op: Op) -> Input {
         if let Some(sessions) = &mut self.sessions {
             return sessions.produce(&mut self.world, self.now, op);
         }
+        let id = op.id;
         let off = self.world.produce(op.partition, entry_of(op)).ok();
         let outcome = if off.is_some() { OpOutcome::Ok } else { OpOutcome::Failed };
-        Input::Completed { op: op.id, outcome, off }
+        Input::Completed { op: id, outcome, off }
     }
 
     fn answer(&mut self, command: Command) -> Option<Input> {
@@ -112,11 +115,12 @@ impl SimulatedCluster for Segments {
     }
 
     fn into_record(mut self) -> MemoryRecord {
+        // No two elements are equal: a read has one row per offset, and one set of flags per key.
         for rows in &mut self.record.rows {
-            rows.sort_by_key(|(read, row)| (row.off, *read));
+            rows.sort_unstable_by_key(|(read, row)| (row.off, *read));
         }
         for currents in &mut self.record.current_rows {
-            currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+            currents.sort_unstable_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
         }
         self.record
     }
@@ -132,6 +136,7 @@ impl Segments {
             world: World::new(config.clone(), meta.seed.0)?,
             next_event: BTreeMap::new(),
             faults: BTreeMap::new(),
+            segments_shown: 0,
             row_cache: RowCache(vec![Vec::new(); meta.partitions as usize]),
             sessions: meta.schema.rules.has_own_log().then(|| Sessions::new(meta, timeouts)),
             now: 0,
@@ -185,7 +190,7 @@ impl Segments {
         let roster = self.record.meta.roster.clone();
         let (ends, segments) = match &mut self.sessions {
             Some(sessions) => (vec![sessions.mark(&self.world)], vec![sessions.segment()]),
-            None => (self.world.log_ends(), self.world.segments().into_iter().map(segment).collect()),
+            None => (self.world.log_ends(), self.changed_segments()),
         };
         let nodes = roster.iter().cloned().map(Some).chain([None]);
         let lifecycle = nodes.flat_map(|node| self.new_events(node)).collect();
@@ -202,6 +207,15 @@ impl Segments {
             lifecycle,
             frontiers: Vec::new(),
             deaths: Vec::new(),
+        }
+    }
+
+    /// The segments, if any has changed since the last call.
+    fn changed_segments(&mut self) -> Vec<Segment> {
+        let version = self.world.segments_version();
+        match std::mem::replace(&mut self.segments_shown, version) == version {
+            true => Vec::new(),
+            false => self.world.segments().into_iter().map(segment).collect(),
         }
     }
 

@@ -49,38 +49,38 @@ impl Sessions {
     }
 
     /// Sends an op. An op without an answer is lost, takes effect in time, or takes effect late.
-    pub(super) fn produce(&mut self, world: &mut World, now: u64, op: &Op) -> Input {
-        let off = self.log.send(op);
+    pub(super) fn produce(&mut self, world: &mut World, now: u64, op: Op) -> Input {
+        let (id, off) = (op.id, self.log.send(&op));
         let is_answered = below(&mut self.draw, 100) >= self.timeouts;
         if is_answered {
             self.apply(world, off, op);
-            self.log.end(op.id, OpOutcome::Ok);
-            return Input::Completed { op: op.id, outcome: OpOutcome::Ok, off: Some(off) };
+            self.log.end(id, OpOutcome::Ok);
+            return Input::Completed { op: id, outcome: OpOutcome::Ok, off: Some(off) };
         }
         match below(&mut self.draw, 3) {
             0 => {}
             1 => self.apply(world, off, op),
             _ => {
                 let delay = u64::from(below(&mut self.draw, LATE_MS_MAX)) * 1_000_000;
-                self.late.push((now + delay, op.clone()));
+                self.late.push((now + delay, op));
             }
         }
-        self.log.end(op.id, OpOutcome::Unknown);
-        Input::Completed { op: op.id, outcome: OpOutcome::Unknown, off: Some(off) }
+        self.log.end(id, OpOutcome::Unknown);
+        Input::Completed { op: id, outcome: OpOutcome::Unknown, off: Some(off) }
     }
 
     /// Runs the cluster up to a time, with the late ops that arrive until then.
     pub(super) fn advance(&mut self, world: &mut World, to: u64) {
         self.late.sort_by_key(|(due, op)| (*due, op.id));
-        while let Some((due, op)) = self.late.first().filter(|(due, _)| *due <= to).cloned() {
-            self.late.remove(0);
+        while self.late.first().is_some_and(|(due, _)| *due <= to) {
+            let (due, op) = self.late.remove(0);
             world.advance(due);
             let off = self.log.place(&op.key, op.id);
-            self.apply(world, off, &op);
+            self.apply(world, off, op);
         }
     }
 
-    fn apply(&mut self, world: &mut World, off: u64, op: &Op) {
+    fn apply(&mut self, world: &mut World, off: u64, op: Op) {
         if world.produce(op.partition, super::cluster::entry_of(op)).is_ok() {
             self.placed.push(off);
         }

@@ -33,9 +33,10 @@ impl SimulatedCluster for Shard {
         self.world.advance(to);
     }
 
-    fn produce(&mut self, op: &Op) -> Input {
+    fn produce(&mut self, op: Op) -> Input {
+        let id = op.id;
         let off = self.world.produce(entry_of(op));
-        Input::Completed { op: op.id, outcome: OpOutcome::Ok, off: Some(off) }
+        Input::Completed { op: id, outcome: OpOutcome::Ok, off: Some(off) }
     }
 
     fn answer(&mut self, command: Command) -> Option<Input> {
@@ -249,7 +250,7 @@ mod tests {
             self.shard.advance(to);
         }
 
-        fn produce(&mut self, op: &Op) -> Input {
+        fn produce(&mut self, op: Op) -> Input {
             self.shard.produce(op)
         }
 

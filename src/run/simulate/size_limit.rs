@@ -30,8 +30,8 @@ pub(super) struct Weight {
     lists: Vec<usize>,
     /// How many times a row is kept: once per replica, and in the record.
     copies: u64,
-    /// The size of each key's lists.
-    listed: HashMap<(u32, String), u64>,
+    /// By partition: the size of each key's lists.
+    listed: Vec<HashMap<String, u64>>,
     total: u64,
 }
 
@@ -41,18 +41,26 @@ impl Weight {
         let grows = |merge| matches!(merge, Merge::Append | Merge::Union);
         let lists = columns.filter(|(_, column)| grows(column.merge)).map(|(at, _)| at).collect();
         let copies = meta.roster.len() as u64 + 1;
-        Weight { lists, copies, listed: HashMap::new(), total: 0 }
+        let listed = vec![HashMap::new(); meta.partitions as usize];
+        Weight { lists, copies, listed, total: 0 }
     }
 
     /// Adds one op. True only for the op that exceeds the limit.
     pub(super) fn take(&mut self, op: &Op) -> bool {
-        let listed = self.listed.entry((op.partition, op.key.clone())).or_default();
-        *listed = match op.delete {
+        let of_keys = &mut self.listed[op.partition as usize];
+        let listed = match op.delete {
             true => 0,
-            false => *listed + self.lists.iter().filter_map(|&at| op.cols.get(at)).map(bytes).sum::<u64>(),
+            false => {
+                let more = self.lists.iter().filter_map(|&at| op.cols.get(at)).map(bytes).sum::<u64>();
+                of_keys.get(&op.key).copied().unwrap_or(0) + more
+            }
         };
+        match of_keys.get_mut(&op.key) {
+            Some(known) => *known = listed,
+            None => drop(of_keys.insert(op.key.clone(), listed)),
+        }
         let before = self.total;
-        self.total += self.copies * (ROW_BYTES + *listed);
+        self.total += self.copies * (ROW_BYTES + listed);
         before <= BYTES_MAX && self.total > BYTES_MAX
     }
 }

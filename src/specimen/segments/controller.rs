@@ -80,6 +80,8 @@ pub(crate) struct Controller {
     config: Arc<Config>,
     logs: Vec<Vec<Arc<Entry>>>,
     segments: BTreeMap<SegmentId, Ideal>,
+    /// Counts the changes of what [`Controller::segments`] returns.
+    version: u64,
     /// The segments whose commit is in progress.
     sealed: Vec<SegmentId>,
     members: Vec<Member>,
@@ -98,6 +100,7 @@ impl Controller {
         Controller {
             logs: vec![Vec::new(); config.partitions as usize],
             segments: (0..config.partitions).map(first).collect(),
+            version: 1,
             sealed: Vec::new(),
             members: config.servers.iter().map(|_| Member::default()).collect(),
             holds: BTreeMap::new(),
@@ -155,6 +158,11 @@ impl Controller {
         shown.collect()
     }
 
+    /// Changes whenever [`Controller::segments`] does. Never 0.
+    pub(crate) fn segments_version(&self) -> u64 {
+        self.version
+    }
+
     /// Sets a hold. A message that was delivered already is not recalled.
     pub(crate) fn hold(&mut self, hold: Hold) -> Result<(), Error> {
         self.config.server(&hold.server)?;
@@ -199,6 +207,7 @@ impl Controller {
             self.segments.insert(id.next(), Ideal { start: *end, phase: Phase::Waiting });
             self.sealed.push(*id);
         }
+        self.version += 1;
         full.into_iter().map(|(id, _)| id.name(&self.config.table)).collect()
     }
 
@@ -383,6 +392,7 @@ impl Controller {
         let detail = json!({"server": server, "offset": offset, "crc": crc});
         self.log.log(now, id, Kind::SegmentCommitted, detail);
         ideal.phase = Phase::Online(stored);
+        self.version += 1;
         self.sealed.retain(|sealed| *sealed != id);
         if let Some(next) = self.segments.get_mut(&id.next()) {
             next.phase = Phase::Consuming;

@@ -106,6 +106,11 @@ impl World {
         self.controller.segments()
     }
 
+    /// Changes whenever [`World::segments`] does. Never 0.
+    pub fn segments_version(&self) -> u64 {
+        self.controller.segments_version()
+    }
+
     /// Seals every non-empty consuming segment and returns the names.
     pub fn force_commit(&mut self) -> Vec<String> {
         self.controller.force_commit()
