@@ -84,7 +84,7 @@ pub(crate) fn is_empty(column: &Column, value: &Value) -> bool {
         Value::Null => true,
         Value::Longs(list) => list.is_empty(),
         Value::Strings(list) => list.is_empty(),
-        scalar => *scalar == column.ty.default_value(),
+        scalar => column.ty.is_default(scalar),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::checker::verdict::{Anomaly, Origin, RootCause};
 use crate::history::row::{CopyState, Row};
 use crate::history::schema::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Once a partition has this many mismatches, further wrong rows are counted and located, but their content
 /// is dropped. A run that is wrong everywhere must not need memory for all its rows.
@@ -80,7 +81,8 @@ impl ReplicaView {
 /// The content of a view, kept as evidence.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
-    Row(Row),
+    /// Views that show the same row share it.
+    Row(Arc<Row>),
     /// The offsets flagged as current.
     Flags(Vec<u64>),
 }

@@ -8,6 +8,7 @@ use crate::checker::tables::log_index::IndexedEntry;
 use crate::history::row::{Entry, Row};
 use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A copy that claims the offset. `row` is the index of its row in [`OffsetView::rows`], if it has one.
 #[derive(Clone, Copy)]
@@ -28,6 +29,21 @@ pub(crate) struct ReadRow<'w> {
     pub(crate) read: u64,
     pub(crate) content: usize,
     pub(crate) row: &'w Row,
+}
+
+/// Copies of the rows at one offset that are kept as evidence, by content: each is copied once.
+#[derive(Default)]
+pub(crate) struct SharedRows(Vec<(usize, Arc<Row>)>);
+
+impl SharedRows {
+    pub(crate) fn row(&mut self, read_row: ReadRow<'_>) -> Arc<Row> {
+        if let Some((_, row)) = self.0.iter().find(|(content, _)| *content == read_row.content) {
+            return Arc::clone(row);
+        }
+        let row = Arc::new(read_row.row.clone());
+        self.0.push((read_row.content, Arc::clone(&row)));
+        row
+    }
 }
 
 /// A copy's row: the read that returned it, and the index of its content.

@@ -9,7 +9,7 @@
 use super::lineage::OracleViews;
 use super::merge_functions::alike;
 use super::mismatch::{Content, ReplicaView, ViewAnomaly};
-use super::offset_view::{Claim, OffsetView};
+use super::offset_view::{Claim, OffsetView, SharedRows};
 use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::verdict::Anomaly;
 use crate::checker::verdict::pattern::{classes, sizes};
@@ -36,6 +36,7 @@ impl PeerVote<'_> {
         }
         let groups = classes(self.offset.claims, |a, b| self.offset.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
+        let mut shared = SharedRows::default();
         for (when, seen) in &self.by_model.scenes {
             let voters = self.voters(seen, &groups);
             let odd = self.outvoted(&voters, &groups);
@@ -48,7 +49,14 @@ impl PeerVote<'_> {
                         ..ViewAnomaly::of(Anomaly::Differs)
                     });
                     let of = self.offset.claims[claim];
-                    judged.views.push(view(self.timeline, self.offset, of, groups[claim], wrong));
+                    judged.views.push(view(
+                        self.timeline,
+                        self.offset,
+                        &mut shared,
+                        of,
+                        groups[claim],
+                        wrong,
+                    ));
                     judged.of.push(claim);
                     judged.views.len() - 1
                 })
@@ -105,6 +113,7 @@ impl PeerVote<'_> {
 pub(crate) fn view(
     timeline: &CopyTimeline,
     offset: &OffsetView<'_, '_>,
+    shared: &mut SharedRows,
     claim: Claim,
     group: usize,
     wrong: Option<ViewAnomaly>,
@@ -117,6 +126,6 @@ pub(crate) fn view(
         read: read_row.map(|read_row| read_row.read),
         group,
         anomaly: wrong,
-        content: read_row.map(|read_row| Content::Row(read_row.row.clone())),
+        content: read_row.map(|read_row| Content::Row(shared.row(read_row))),
     }
 }

@@ -9,7 +9,7 @@ use super::lineage::{Lineage, OracleViews, join_causes};
 use super::merge_functions::is_empty;
 use super::mismatch::{Expected, Mismatch, ReplicaView, ViewAnomaly, WITH_CONTENT_MAX};
 use super::missing_ops::MissingOpsFinder;
-use super::offset_view::{Claim, ExpectedRow, OffsetView};
+use super::offset_view::{Claim, ExpectedRow, OffsetView, SharedRows};
 use super::peer_vote::{PeerVote, view};
 use super::scan::scan;
 use super::undecided::UndecidedOps;
@@ -201,9 +201,10 @@ impl Inspector<'_> {
         scenes: &[(CapturePoint, Vec<usize>)],
     ) -> OracleViews {
         let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
+        let mut shared = SharedRows::default();
         let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
             let wrong = self.defect_of(offset, *claim, trusted).map(RowAnomaly::into_defect);
-            view(self.timeline, offset, *claim, group, wrong)
+            view(self.timeline, offset, &mut shared, *claim, group, wrong)
         });
         OracleViews {
             modelled: true,
@@ -218,6 +219,7 @@ impl Inspector<'_> {
         if !offset.claims.iter().any(|claim| claim.is_double) {
             return OracleViews::default();
         }
+        let mut shared = SharedRows::default();
         let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.timeline.copies[claim.copy];
@@ -227,7 +229,7 @@ impl Inspector<'_> {
                 }
                 wrong
             });
-            view(self.timeline, offset, *claim, usize::from(claim.is_double), wrong)
+            view(self.timeline, offset, &mut shared, *claim, usize::from(claim.is_double), wrong)
         });
         let mut views: Vec<ReplicaView> = views.collect();
         join_causes(&mut views);

@@ -11,7 +11,7 @@
 
 use super::lineage::{OracleViews, join_causes};
 use super::mismatch::ViewAnomaly;
-use super::offset_view::{Claim, OffsetView};
+use super::offset_view::{Claim, OffsetView, SharedRows};
 use super::peer_vote::view;
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline, VisibleCopy};
 use crate::checker::tables::history::History;
@@ -44,6 +44,7 @@ impl UndecidedOps<'_> {
             return None;
         }
         let is_odd = |vote: &Vote| if vote.took_effect { did <= did_not } else { did_not <= did };
+        let mut shared = SharedRows::default();
         let views = votes.iter().map(|vote| {
             let wrong = is_odd(vote).then(|| {
                 let mut wrong = ViewAnomaly::of(Anomaly::Differs);
@@ -52,7 +53,7 @@ impl UndecidedOps<'_> {
                 wrong
             });
             let claim = claim(offset, vote.copy);
-            view(self.timeline, offset, claim, usize::from(vote.took_effect), wrong)
+            view(self.timeline, offset, &mut shared, claim, usize::from(vote.took_effect), wrong)
         });
         let mut views: Vec<_> = views.collect();
         join_causes(&mut views);

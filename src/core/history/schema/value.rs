@@ -114,15 +114,34 @@ impl Type {
     /// What specimen-segments and Pinot show in a raw row for a column that no event gave a value (Pinot:
     /// `FieldSpec` default null values of dimension columns). Generators never write these.
     pub fn default_value(self) -> Value {
+        match self.default_text() {
+            Some(text) => Value::String(text.to_owned()),
+            None if self == Type::Long => Value::Long(i64::MIN),
+            None if self == Type::Boolean => Value::Boolean(false),
+            None => Value::Longs(Vec::new()),
+        }
+    }
+
+    /// Whether the value is the default of this type.
+    pub fn is_default(self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.default_text() == Some(text),
+            Value::Longs(longs) => longs.is_empty() && matches!(self, Type::LongList | Type::StringList),
+            Value::Long(long) => self == Type::Long && *long == i64::MIN,
+            Value::Boolean(boolean) => self == Type::Boolean && !boolean,
+            Value::Null | Value::Double(_) | Value::Strings(_) => false,
+        }
+    }
+
+    /// The default of a type whose default is a text.
+    fn default_text(self) -> Option<&'static str> {
         match self {
-            Type::Long => Value::Long(i64::MIN),
-            Type::Double => Value::double(f64::NEG_INFINITY),
-            Type::Decimal => Value::String("0".to_owned()),
-            Type::Boolean => Value::Boolean(false),
-            Type::String | Type::Json => Value::String("null".to_owned()),
-            Type::Timestamp => Value::String("1970-01-01T00:00:00Z".to_owned()),
-            Type::Bytes => Value::String(String::new()),
-            Type::LongList | Type::StringList => Value::Longs(Vec::new()),
+            Type::Double => Some("-Infinity"),
+            Type::Decimal => Some("0"),
+            Type::String | Type::Json => Some("null"),
+            Type::Timestamp => Some("1970-01-01T00:00:00Z"),
+            Type::Bytes => Some(""),
+            Type::Long | Type::Boolean | Type::LongList | Type::StringList => None,
         }
     }
 }
