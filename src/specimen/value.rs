@@ -40,6 +40,38 @@ impl Default for Text {
     }
 }
 
+/// A shared list: it is one allocation in all rows that no event has given another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<T>", into = "Vec<T>")]
+#[serde(bound(serialize = "T: Clone + Serialize", deserialize = "T: Deserialize<'de>"))]
+pub struct List<T>(Arc<[T]>);
+
+impl<T> From<Vec<T>> for List<T> {
+    fn from(items: Vec<T>) -> Self {
+        List(items.into())
+    }
+}
+
+impl<T: Clone> From<List<T>> for Vec<T> {
+    fn from(list: List<T>) -> Vec<T> {
+        list.0.to_vec()
+    }
+}
+
+impl<T> FromIterator<T> for List<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        List(items.into_iter().collect())
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
 /// How a column merges the value of a later event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,9 +134,9 @@ pub enum Value {
     /// A value of a column of any other type but lists.
     String(Text),
     /// A value of a [`Type::LongList`] column.
-    Longs(Vec<i64>),
+    Longs(List<i64>),
     /// A value of a [`Type::StringList`] column.
-    Strings(Vec<Text>),
+    Strings(List<Text>),
 }
 
 /// A column of a table. Key, comparison value and op id are not columns, because every entry has them.
@@ -160,7 +192,7 @@ impl Type {
             Type::String | Type::Json => Value::String("null".into()),
             Type::Timestamp => Value::String("1970-01-01T00:00:00Z".into()),
             Type::Bytes => Value::String("".into()),
-            Type::LongList | Type::StringList => Value::Longs(Vec::new()),
+            Type::LongList | Type::StringList => Value::Longs(Vec::new().into()),
         }
     }
 
@@ -208,8 +240,8 @@ impl Merge {
 
 fn join(head: &Value, tail: &Value) -> Value {
     match (head, tail) {
-        (Value::Longs(a), Value::Longs(b)) => Value::Longs([a.as_slice(), b].concat()),
-        (Value::Strings(a), Value::Strings(b)) => Value::Strings([a.as_slice(), b].concat()),
+        (Value::Longs(a), Value::Longs(b)) => Value::Longs(a.iter().chain(&**b).copied().collect()),
+        (Value::Strings(a), Value::Strings(b)) => Value::Strings(a.iter().chain(&**b).cloned().collect()),
         // An empty list has no type of its own.
         (Value::Strings(a), Value::Longs(b)) if b.is_empty() => Value::Strings(a.clone()),
         (_, tail) => tail.clone(),
@@ -218,8 +250,8 @@ fn join(head: &Value, tail: &Value) -> Value {
 
 fn distinct(list: Value) -> Value {
     match list {
-        Value::Longs(items) => Value::Longs(BTreeSet::from_iter(items).into_iter().collect()),
-        Value::Strings(items) => Value::Strings(BTreeSet::from_iter(items).into_iter().collect()),
+        Value::Longs(items) => Value::Longs(BTreeSet::from_iter(&*items).into_iter().copied().collect()),
+        Value::Strings(items) => Value::Strings(BTreeSet::from_iter(&*items).into_iter().cloned().collect()),
         other => other,
     }
 }
@@ -385,8 +417,8 @@ mod tests {
     fn equal_content_has_equal_checksums_and_other_content_has_not() {
         let row = |cols: Vec<Value>| [Arc::new(Entry { key: "k".into(), cols, ..Entry::default() })];
         let sum = |cols: Vec<Value>| checksum(&row(cols));
-        assert_eq!(sum(vec![Value::Longs(vec![])]), sum(vec![Value::Strings(vec![])]));
-        assert_ne!(sum(vec![Value::Longs(vec![1, 2])]), sum(vec![Value::Longs(vec![2, 1])]));
+        assert_eq!(sum(vec![Value::Longs(vec![].into())]), sum(vec![Value::Strings(vec![].into())]));
+        assert_ne!(sum(vec![Value::Longs(vec![1, 2].into())]), sum(vec![Value::Longs(vec![2, 1].into())]));
         assert_ne!(sum(vec![Value::Null]), sum(vec![Value::Long(i64::MIN)]));
     }
 }

@@ -63,7 +63,7 @@ fn to_specimen(value: Value) -> specimen::Value {
         Value::Long(long) => specimen::Value::Long(long),
         Value::Double(double) => specimen::Value::double(double.get()),
         Value::String(text) => specimen::Value::String(text.into()),
-        Value::Longs(longs) => specimen::Value::Longs(longs),
+        Value::Longs(longs) => specimen::Value::Longs(longs.into()),
         Value::Strings(texts) => specimen::Value::Strings(texts.into_iter().map(Into::into).collect()),
     }
 }
@@ -75,7 +75,7 @@ pub(super) fn from_specimen(value: &specimen::Value) -> Value {
         specimen::Value::Long(long) => Value::Long(*long),
         specimen::Value::Double(number) => Value::double(number.as_f64().unwrap_or(f64::NAN)),
         specimen::Value::String(text) => Value::String(text.to_string()),
-        specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
+        specimen::Value::Longs(longs) => Value::Longs(longs.to_vec()),
         specimen::Value::Strings(texts) => {
             Value::Strings(texts.iter().map(|text| text.to_string()).collect())
         }
