@@ -9,6 +9,7 @@ use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{Anomaly, Divergence, FindingKind, VerdictOutcome};
 use dissent_core::history::row::Entry;
 use dissent_core::history::run_record::MemoryRecord;
+use dissent_core::history::schema::{Type, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -245,4 +246,18 @@ fn value(draw: &mut Draw, how: &str) -> String {
     let is_list = how.ends_with("list") || ["append", "union"].contains(&how);
     let count = if is_list { 1 + draw.below(3) } else { 1 };
     (0..count).map(|_| one(draw)).collect::<Vec<String>>().join(",")
+}
+
+/// Goal: the default of a type is recognized without making one, and nothing else is.
+#[test]
+fn only_its_own_default_is_the_default_of_a_type() {
+    let others = [Value::Null, Value::Long(0), Value::Boolean(true), Value::double(0.5)];
+    let lists = [Value::Longs(vec![1]), Value::Strings(Vec::new()), Value::String("x".to_owned())];
+    let values: Vec<Value> =
+        Type::ALL.map(Type::default_value).into_iter().chain(others).chain(lists).collect();
+    for ty in Type::ALL {
+        for value in &values {
+            assert_eq!(ty.is_default(value), ty.default_value() == *value, "{ty:?} {value:?}");
+        }
+    }
 }
