@@ -288,13 +288,11 @@ impl Captures {
     fn request_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
         let BracketStage::Reading { before, mut requests, mut done } = bracket.stage else { return };
-        let shared = &mut self.shared;
-        let mut is_shared = |request: &ReadRequest| match request {
-            ReadRequest::Rows(read) => shared.is_shared(read),
-            ReadRequest::Flags(_) => false,
-        };
-        while let Some(ReadRequest::Rows(read)) = requests.pop_front_if(|request| is_shared(request)) {
-            done.shares.push(read);
+        while let Some(ReadRequest::Rows(read)) = requests.front()
+            && self.shared.is_shared(read)
+        {
+            done.shares.push(read.clone());
+            requests.pop_front();
         }
         let next = match requests.front() {
             Some(ReadRequest::Rows(read)) => Some(Command::ReadRows { read: read.clone() }),
