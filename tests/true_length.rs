@@ -262,7 +262,7 @@ impl Incident {
 fn to_specimen(value: &Value) -> specimen::Value {
     match value {
         Value::Long(long) => specimen::Value::Long(*long),
-        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
+        Value::Longs(longs) => specimen::Value::Longs(longs.clone().into()),
         _ => specimen::Value::Null,
     }
 }
@@ -270,7 +270,7 @@ fn to_specimen(value: &Value) -> specimen::Value {
 fn from_specimen(value: &specimen::Value) -> Value {
     match value {
         specimen::Value::Long(long) => Value::Long(*long),
-        specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
+        specimen::Value::Longs(longs) => Value::Longs(longs.to_vec()),
         _ => Value::Null,
     }
 }
