@@ -15,8 +15,8 @@ use specimen::segments::{ServerTruth, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The rows that were read so far, by partition and offset. Replicas nearly always show the same rows, so each
-/// row is converted once and shared. That conversion used to take most of a simulated run's time.
+/// The rows that were read so far, by partition and offset. Replicas nearly always show the same rows, so
+/// each row is converted once and shared.
 struct RowCache(Vec<Vec<Vec<Pair>>>);
 
 /// A row of the specimen and its recorded form.

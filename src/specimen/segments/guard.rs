@@ -165,6 +165,20 @@ pub(crate) struct Tested {
     pub(crate) released_by: Option<&'static str>,
 }
 
+impl Tested {
+    /// The details of a lifecycle event, for a transition that has waited for so many nanoseconds.
+    pub(crate) fn detail(&self, waited: u64) -> Json {
+        json!({
+            "name": self.name,
+            "subject": self.subject,
+            "evaluated_at": self.evaluated_at / 1_000_000,
+            "waited_ms": waited / 1_000_000,
+            "released_by": self.released_by,
+            "seen": {"wanted": self.wanted, "registered": self.registered},
+        })
+    }
+}
+
 impl Gate {
     pub(crate) fn new(guard: Guard, wait_ms: u64) -> Self {
         Gate {

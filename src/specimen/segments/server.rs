@@ -6,7 +6,7 @@
 
 use super::config::{Cause, Config, KeptOrder};
 use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
-use super::guard::{Ended, Gate, GateView, Tested};
+use super::guard::{Ended, Gate, GateView};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use super::messages::{Stored, Transition, Work};
@@ -15,7 +15,7 @@ use super::truth::{Begun, BlindMerge, DroppedKeys, MergeTruth, Visible};
 use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -328,7 +328,7 @@ impl Server {
         };
         let passes = tested.released_by.is_some();
         if passes || !running.logged_closed {
-            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, waited));
+            self.log.log(now, segment, Kind::Gate, tested.detail(waited));
         }
         running.logged_closed = true;
         if passes {
@@ -490,15 +490,4 @@ fn reach(reached: &mut BTreeMap<u32, (SegmentId, u64)>, id: SegmentId, position:
     if newest.0 <= id {
         *newest = (id, position);
     }
-}
-
-fn gate_detail(tested: &Tested, waited: u64) -> Json {
-    json!({
-        "name": tested.name,
-        "subject": tested.subject,
-        "evaluated_at": tested.evaluated_at / 1_000_000,
-        "waited_ms": waited / 1_000_000,
-        "released_by": tested.released_by,
-        "seen": {"wanted": tested.wanted, "registered": tested.registered},
-    })
 }
