@@ -3,7 +3,7 @@
 //! op is measured.
 
 use dissent::run::run_spec::RunSpec;
-use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, Snapshot};
+use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, RowsAnswer, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome, TimedEvent};
 use dissent_core::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use dissent_core::history::time::Nanos;
@@ -101,9 +101,10 @@ impl Null {
                 deaths: Vec::new(),
             }),
             Command::ReadCoverage { replica } => Input::Covered { replica, answer: Ok(self.coverage()) },
-            Command::ReadRows { read } => {
-                Input::RowsRead { replica: read.replica, answer: Ok(read.before.end - read.from) }
-            }
+            Command::ReadRows { read } => Input::RowsRead {
+                replica: read.replica,
+                answer: Ok(RowsAnswer { rows: read.before.end - read.from, digest: None }),
+            },
             Command::ReadCurrentRows { read, .. } => {
                 let flags = CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 };
                 Input::FlagsRead { replica: read.replica, answer: Ok(flags) }
@@ -127,6 +128,7 @@ impl Null {
                 registered: Observed::Known(true),
                 copy: u64::from(segment.seq),
                 position: None,
+                checksum: None,
                 rows: end - segment.start,
             }
         });

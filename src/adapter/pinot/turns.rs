@@ -207,7 +207,7 @@ mod tests {
         turn.sent();
         let beside = for_c.take(&gate).expect("c is next");
         assert!(beside.is_next);
-        drop(for_b.take(&gate).is_none().then_some(()).expect("no more than two at a time"));
+        assert!(for_b.take(&gate).is_none(), "no more than two at a time");
         turn.answered(Some("b"), QUICK);
         beside.answered(Some("c"), QUICK);
         assert!(!for_b.take(&gate).expect("a is next, which nobody waits for").is_next);
