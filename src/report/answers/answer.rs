@@ -111,9 +111,10 @@ fn by_checksum(counted_so: &ByChecksum) -> String {
     let proof = match cross_read_copies {
         0 => "no copy was read to prove it".to_owned(),
         _ => format!(
-            "to prove it, {} of {} were read too",
+            "to prove it, {} of {} {} read too",
             counted(cross_read_copies, "copy"),
-            counted(cross_read_rows, "row")
+            counted(cross_read_rows, "row"),
+            if cross_read_copies == 1 { "was" } else { "were" },
         ),
     };
     format!(
