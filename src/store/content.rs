@@ -88,9 +88,9 @@ pub(super) struct ContentWriter {
 }
 
 impl ContentWriter {
-    /// Creates the file, which must not exist.
-    pub(super) fn create(file: &Path, origin: FileTag) -> io::Result<ContentWriter> {
-        let frames = FrameWriter::new(File::create_new(file)?, origin)?;
+    /// Starts a writer for an empty file.
+    pub(super) fn new(to: File, file: &Path, origin: FileTag) -> io::Result<ContentWriter> {
+        let frames = FrameWriter::new(to, origin)?;
         let written = FrameReader::new(File::open(file)?, Some(origin))?;
         Ok(ContentWriter { frames, written, known: HashMap::new() })
     }

@@ -104,19 +104,10 @@ impl<W: Write> FrameWriter<W> {
         now: Nanos,
         write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
     ) -> io::Result<()> {
-        let start = self.open.len();
-        if start == 0 {
+        if self.open.is_empty() {
             self.opened = now;
         }
-        let written = write(&mut self.open);
-        self.open.push(b'\n');
-        let bytes = self.open.len() - start;
-        if written.is_err() || bytes > LINE_BYTES_MAX {
-            self.open.truncate(start);
-            written?;
-            let what = format!("a line of {bytes} bytes is longer than {LINE_BYTES_MAX}");
-            return Err(io::Error::new(ErrorKind::InvalidInput, what));
-        }
+        push_line(&mut self.open, write)?;
         self.lines += 1;
         if self.open.len() >= FRAME_BYTES {
             return self.flush();
@@ -165,6 +156,24 @@ impl<W: Write> FrameWriter<W> {
         self.to.write_all(&mark(END_MAGIC, Some(self.origin), self.lines))?;
         Ok(self.to)
     }
+}
+
+/// Adds a line and its newline. Adds nothing if it cannot be written, or is longer than [`LINE_BYTES_MAX`].
+pub(super) fn push_line(
+    lines: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let start = lines.len();
+    let written = write(lines);
+    lines.push(b'\n');
+    let bytes = lines.len() - start;
+    if written.is_err() || bytes > LINE_BYTES_MAX {
+        lines.truncate(start);
+        written?;
+        let what = format!("a line of {bytes} bytes is longer than {LINE_BYTES_MAX}");
+        return Err(io::Error::new(ErrorKind::InvalidInput, what));
+    }
+    Ok(())
 }
 
 /// A mark after this many lines. Format 1 has no origin.

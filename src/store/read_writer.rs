@@ -4,16 +4,16 @@
 
 use super::codec;
 use super::content::{BLOCK_OFFSETS, BlockRef, ContentWriter, ends_block, is_full};
+use super::frame::push_line;
 use super::frame_origin::RunHash;
 use super::names::{Kind, ReadFile, content_name, reads_folder};
-use super::writing::{LineWriter, StoreError, failed};
+use super::writing::{LineWriter, StoreError, create_file, failed};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Read, Row};
 use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Identifies a file under `reads/`, except for the number of its continuation.
@@ -140,6 +140,8 @@ impl ReadWriter {
 
     /// Opens the file that continues in ascending order with a read from `first` to `last`.
     fn open(&mut self, key: &ReadKey, first: u64, last: u64) -> Result<(), StoreError> {
+        // A read that could not be written may have left lines.
+        self.block.clear();
         let run = match self.reads.remove(key) {
             Some(run) if run.last_key < first => ReadRun { last_key: last, ..run },
             old => {
@@ -155,10 +157,8 @@ impl ReadWriter {
 
     fn add(&mut self, key: &ReadKey, line: &impl Serialize) -> Result<(), StoreError> {
         let file = || self.dir.join(content_name(key.partition, key.kind));
-        serde_json::to_writer(&mut self.block, line)
-            .map_err(|error| failed("write", &file())(error.into()))?;
-        self.block.push(b'\n');
-        Ok(())
+        push_line(&mut self.block, |block| serde_json::to_writer(block, line))
+            .map_err(|error| failed("write", &file())(error))
     }
 
     /// Puts the block into the content file, and the reference to it into the read's file.
@@ -185,11 +185,8 @@ impl ReadWriter {
 impl Contents {
     fn create(dir: &Path, key: &ReadKey, run: RunHash) -> Result<Contents, StoreError> {
         let name = content_name(key.partition, key.kind);
-        let file = dir.join(&name);
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent).map_err(failed("create", parent))?;
-        }
-        let blocks = ContentWriter::create(&file, run.file(&name)).map_err(failed("create", &file))?;
+        let (file, to) = create_file(dir, &name)?;
+        let blocks = ContentWriter::new(to, &file, run.file(&name)).map_err(failed("create", &file))?;
         Ok(Contents { file, blocks })
     }
 }

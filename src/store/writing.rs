@@ -77,6 +77,16 @@ pub fn create_folder(dir: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// Creates a file of a run by its name, and the folders above it. One that exists is an error.
+pub(super) fn create_file(dir: &Path, name: &str) -> Result<(PathBuf, File), StoreError> {
+    let file = dir.join(name);
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent).map_err(failed("create", parent))?;
+    }
+    let created = File::create_new(&file).map_err(failed("create", &file))?;
+    Ok((file, created))
+}
+
 /// A file of frames. Its path is used in errors.
 pub(super) struct LineWriter {
     file: PathBuf,
@@ -85,12 +95,8 @@ pub(super) struct LineWriter {
 
 impl LineWriter {
     pub(super) fn create(dir: &Path, name: &str, run: RunHash) -> Result<Self, StoreError> {
-        let (file, origin) = (dir.join(name), run.file(name));
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent).map_err(failed("create", parent))?;
-        }
-        let frames = File::create_new(&file).and_then(|to| FrameWriter::new(to, origin));
-        let frames = frames.map_err(failed("create", &file))?;
+        let (file, to) = create_file(dir, name)?;
+        let frames = FrameWriter::new(to, run.file(name)).map_err(failed("create", &file))?;
         Ok(Self { file, frames })
     }
 

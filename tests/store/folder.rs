@@ -4,11 +4,12 @@ use crate::store::sample::{meta, record};
 use crate::support::all;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::row::Row;
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
 use dissent_store::dump::write_record;
-use dissent_store::frame::FrameReader;
+use dissent_store::frame::{FrameReader, LINE_BYTES_MAX};
 use dissent_store::frame_origin::RunHash;
 use dissent_store::names::path_name;
 use dissent_store::run_reader::RunReader;
@@ -107,6 +108,36 @@ fn a_live_run_is_read_back_as_it_was_written() {
     assert_same(&all(&folder), &record);
     assert_eq!((folder.damage(), &folder.run().phase), (Vec::new(), &Phase::Done));
     assert_eq!(folder.run().wall, Some(wall));
+}
+
+/// A row that is too long to be read back, after one that is not.
+#[test]
+fn a_row_that_no_reader_would_take_is_refused_and_leaves_the_next_read_whole() {
+    let temp = tempfile::tempdir().expect("folder");
+    let dir = temp.path().join("run");
+    let record = record();
+    let mut run = RunWriter::create(&dir, meta(), None).expect("made");
+    let first = record.events.iter().find_map(|stamped| match &stamped.event {
+        Event::Read(read) if read.rows > 1 => Some(read),
+        _ => None,
+    });
+    let first = first.expect("a read with rows");
+    let mut rows: Vec<Row> = record.rows[first.before.partition as usize]
+        .iter()
+        .filter(|(id, _)| *id == first.id)
+        .map(|(_, row)| row.as_ref().clone())
+        .collect();
+    let last = rows.last_mut().expect("it has rows");
+    let whole = std::mem::replace(&mut last.key, "k".repeat(LINE_BYTES_MAX));
+    let error = run.rows(Nanos(0), first, &rows).expect_err("refused").to_string();
+    assert!(error.contains("content/") && error.contains("is longer than"), "{error}");
+    rows.last_mut().expect("it has rows").key = whole;
+    run.rows(Nanos(0), first, &rows).expect("rows");
+    run.event(&TimedEvent { t: Nanos(0), event: Event::Read(first.clone()) }).expect("event");
+    run.finish().expect("ended");
+    let folder = RunReader::open(&dir).expect("opened");
+    let found: Vec<Row> = folder.rows(first.before.partition).map(|(_, row)| row.into_owned()).collect();
+    assert_eq!(found, rows);
 }
 
 #[test]
