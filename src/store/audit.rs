@@ -9,7 +9,6 @@
 use super::files::{RunFiles, walk};
 use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE, content_name, log_name};
 use super::reads::ExpectedRead;
-use super::shared_rows::Sharers;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
 use dissent_core::history::row::Read;
@@ -25,7 +24,7 @@ pub(super) struct ReadIndex {
     /// The announced reads by id.
     pub(super) reads: BTreeMap<u64, ExpectedRead>,
     /// For each read whose rows count for others, the ids of those.
-    pub(super) sharers: Sharers,
+    pub(super) sharers: BTreeMap<u64, Vec<u64>>,
     /// The phase that began last.
     pub(super) phase: Option<Phase>,
     /// False if some events could not be read, so that announcements may be missing.
@@ -101,11 +100,12 @@ fn contents(run: &RunFiles, announcements: &ReadIndex) {
     }
     let due = announced(announcements).into_iter().map(|read| content_name(read.partition, read.kind));
     let due: BTreeSet<String> = due.collect();
-    for file in due.difference(&list(run, CONTENT, 0)) {
+    let files = list(run, CONTENT, 0);
+    for file in due.difference(&files) {
         run.add_damage(file, "it is missing".to_owned());
     }
     if announcements.are_whole {
-        for file in list(run, CONTENT, 0).difference(&due).filter(|file| file.ends_with(".zst")) {
+        for file in files.difference(&due).filter(|file| file.ends_with(".zst")) {
             run.add_damage(file, "no event announces it".to_owned());
         }
     }

@@ -13,6 +13,7 @@ use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
 use memchr::memchr;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A reference to the rows of a read.
@@ -43,10 +44,10 @@ struct Lane {
     reads: Vec<LaneRead>,
 }
 
+/// What a read returned of a block.
 struct LaneRead {
-    id: u64,
-    /// Rows of a read that no event announces count for nothing.
-    is_announced: bool,
+    /// The reads that it counts for: itself, and those that share its rows. None if no event announces it.
+    ids: Vec<u64>,
     docs: Vec<u32>,
 }
 
@@ -96,6 +97,8 @@ pub(super) struct BlockRows<'a> {
     content: ContentReader<'a>,
     refs: Merge<'a, RowsRef>,
     counted: Counted<'a>,
+    /// For each read whose rows count for others, the ids of those (`RULES.md` 4).
+    sharers: &'a BTreeMap<u64, Vec<u64>>,
     lanes: Vec<Lane>,
     shown: Vec<ShownRow>,
 }
@@ -106,8 +109,9 @@ impl<'a> BlockRows<'a> {
         content: ContentReader<'a>,
         refs: Merge<'a, RowsRef>,
         counted: Counted<'a>,
+        sharers: &'a BTreeMap<u64, Vec<u64>>,
     ) -> BlockRows<'a> {
-        BlockRows { schema, content, refs, counted, lanes: Vec::new(), shown: Vec::new() }
+        BlockRows { schema, content, refs, counted, sharers, lanes: Vec::new(), shown: Vec::new() }
     }
 
     /// The rows one by one, each with the id of its read.
@@ -145,9 +149,15 @@ impl<'a> BlockRows<'a> {
     fn join(&mut self, block: &BlockRef) {
         let known = self.lanes.iter().position(|lane| lane.place == block.place && lane.row == 0);
         let Some(at) = known.or_else(|| self.open(block)) else { return };
-        let is_announced = self.counted.count(block.read, block.rows);
+        let ids = match self.counted.count(block.read, block.rows) {
+            true => {
+                let sharers = self.sharers.get(&block.read).into_iter().flatten();
+                sharers.copied().chain([block.read]).collect()
+            }
+            false => Vec::new(),
+        };
         let docs = block.doc_numbers().take(block.rows as usize).collect();
-        self.lanes[at].reads.push(LaneRead { id: block.read, is_announced, docs });
+        self.lanes[at].reads.push(LaneRead { ids, docs });
     }
 
     /// Opens a lane for a block, which must begin as the reference says.
@@ -193,11 +203,10 @@ impl<'a> BlockRows<'a> {
     /// Notes the current row of a lane for all its reads, and moves the lane on.
     fn show(&mut self, lane: usize, content: usize) -> serde_json::Result<()> {
         let lane = &mut self.lanes[lane];
-        self.shown.extend(lane.reads.iter().filter(|read| read.is_announced).map(|read| ShownRow {
-            read: read.id,
-            content,
-            doc: read.docs.get(lane.row).copied().unwrap_or_default(),
-        }));
+        for LaneRead { ids, docs } in &lane.reads {
+            let doc = docs.get(lane.row).copied().unwrap_or_default();
+            self.shown.extend(ids.iter().map(|&read| ShownRow { read, content, doc }));
+        }
         let off = lane.off;
         lane.advance(self.schema)?;
         if lane.off < off { Err(serde::de::Error::custom("line out of order")) } else { Ok(()) }

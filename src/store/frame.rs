@@ -387,33 +387,37 @@ impl<R: Read> FrameReader<R> {
 }
 
 impl<R: Read + Seek> FrameReader<R> {
-    /// The lines of the frame at a place, wherever the reader is.
-    pub(super) fn block_at(&mut self, place: FramePlace) -> Result<&[u8], BrokenFrame> {
-        let byte = place.at;
-        let broken = |flaw| BrokenFrame { byte, flaw };
-        if (self.frame_at, self.lines) != (place.at, place.after) {
-            self.from.seek(SeekFrom::Start(place.at)).map_err(|error| broken(error.into()))?;
-            self.input.clear();
-            (self.used, self.frame_at, self.lines, self.ended) = (0, place.at, place.after, false);
-        }
-        self.next_frame().map_err(broken)?;
+    /// The lines of the frame at a place, wherever the reader is. Behind it is [`FrameReader::position`].
+    pub(super) fn block_at(&mut self, place: FramePlace) -> Result<&[u8], Flaw> {
+        self.seek((place.at, place.after))?;
+        self.next_frame()?;
         if self.sum != place.sum {
-            return Err(broken(Flaw::OtherLines));
+            return Err(Flaw::OtherLines);
         }
         self.lines += memchr_iter(b'\n', &self.plain).count() as u64;
         self.taken = self.plain.len();
         Ok(&self.plain)
     }
 
-    /// The file must end here.
-    pub(super) fn end(&mut self) -> Result<(), BrokenFrame> {
-        let byte = self.frame_at;
-        match self.next_frame() {
-            Ok(()) if self.ended => Ok(()),
-            Ok(()) => Err(Flaw::WrongMark { lines: self.lines }),
-            Err(flaw) => Err(flaw),
+    /// The place of the next frame: its byte, and the number of lines before it.
+    pub(super) fn position(&self) -> (u64, u64) {
+        (self.frame_at, self.lines)
+    }
+
+    /// The file must end at this position.
+    pub(super) fn end_at(&mut self, position: (u64, u64)) -> Result<(), Flaw> {
+        self.seek(position)?;
+        self.next_frame()?;
+        if self.ended { Ok(()) } else { Err(Flaw::WrongMark { lines: self.lines }) }
+    }
+
+    fn seek(&mut self, position: (u64, u64)) -> io::Result<()> {
+        if self.position() != position {
+            self.from.seek(SeekFrom::Start(position.0))?;
+            self.input.clear();
+            ((self.frame_at, self.lines), self.used, self.ended) = (position, 0, false);
         }
-        .map_err(|flaw| BrokenFrame { byte, flaw })
+        Ok(())
     }
 }
 

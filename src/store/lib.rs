@@ -20,5 +20,4 @@ mod read_writer;
 mod reads;
 pub mod run_reader;
 pub mod run_writer;
-mod shared_rows;
 pub mod writing;

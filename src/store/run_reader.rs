@@ -16,7 +16,6 @@ use super::merged_stream::{DueFile, Merge, Rejected, Stream};
 use super::names::{Kind, READS, ReadFile, content_name, log_name};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
-use super::shared_rows::{SharedGroups, rows_of_all};
 use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
@@ -111,7 +110,8 @@ impl RunReader {
     fn block_rows(&self, partition: u32) -> BlockRows<'_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
         let content = ContentReader::new(&self.files, content_name(partition, Kind::Rows));
-        BlockRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted)
+        let sharers = &self.announced().sharers;
+        BlockRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted, sharers)
     }
 }
 
@@ -132,13 +132,11 @@ impl RunRecord for RunReader {
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        let sharers = &self.announced().sharers;
         if self.shares_contents() {
-            return rows_of_all(self.block_rows(partition).one_by_one(), sharers);
+            return Box::new(self.block_rows(partition).one_by_one());
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
-        let stored = counted.filter_announced(Merge::new(&self.files, files));
-        rows_of_all(stored, sharers)
+        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
 
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
@@ -193,13 +191,11 @@ impl RunRecord for RunReader {
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
-        let sharers = &self.announced().sharers;
         if self.shares_contents() {
-            return Box::new(SharedGroups { stored: self.block_rows(partition), sharers });
+            return Box::new(self.block_rows(partition));
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
-        let stored = RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted);
-        Box::new(SharedGroups { stored, sharers })
+        Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
     }
 
     fn parallelism(&self) -> usize {
