@@ -6,7 +6,7 @@
 
 use super::capabilities::{Capabilities, InputLog, RawReads, SegmentCatalogue};
 use super::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, LogRead, PositionSample, Scope, TableEvent,
+    Chunk, Contents, ContentsRow, ContentsTable, LogRead, PositionSample, Scope, TableEvent,
 };
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -166,10 +166,6 @@ impl Contents for SegmentContents {
         let current = partitions.into_iter().map(|partition| json!({ "partition": partition }));
         let all = (0..).zip(raw.chain(current));
         Ok(all.map(|(number, bounds)| Chunk { number, bounds }).collect())
-    }
-
-    async fn digests(&self, _: &str, _: &Chunk, _: u32) -> Result<Option<Vec<BucketDigest>>, TargetError> {
-        Ok(None)
     }
 
     async fn rows(

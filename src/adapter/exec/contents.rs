@@ -1,9 +1,7 @@
 //! Any table that an adapter can read by its name: `rows` with no columns named, so that it shows all it has.
 
 use super::store::ExecStore;
-use crate::adapter::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, PositionSample, Scope,
-};
+use crate::adapter::contents::{Chunk, Contents, ContentsRow, ContentsTable, PositionSample, Scope};
 use crate::adapter::exec::messages::ExecRow;
 use crate::adapter::state::StateStore;
 use crate::adapter::state::positions::positions_of;
@@ -96,10 +94,6 @@ impl Contents for ExecContents {
     /// One: an adapter reads whole tables.
     async fn chunks(&self, _rows: u64) -> Result<Vec<Chunk>, TargetError> {
         Ok(vec![Chunk { number: 0, bounds: json!({}) }])
-    }
-
-    async fn digests(&self, _: &str, _: &Chunk, _: u32) -> Result<Option<Vec<BucketDigest>>, TargetError> {
-        Ok(None)
     }
 
     async fn rows(

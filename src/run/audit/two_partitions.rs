@@ -1,9 +1,7 @@
 //! For tests: a cluster whose replicas can be late, or be down.
 
 use super::chunk::ChunkAuditor;
-use crate::adapter::contents::{
-    BucketDigest, Chunk, Contents, ContentsRow, ContentsTable, LogRead, Scope, TableEvent,
-};
+use crate::adapter::contents::{Chunk, Contents, ContentsRow, ContentsTable, LogRead, Scope, TableEvent};
 use crate::adapter::throttle::Gate;
 use crate::config::limits::Limits;
 use crate::target_error::TargetError;
@@ -105,10 +103,6 @@ impl Contents for TwoPartitions {
 
     async fn chunks(&self, _: u64) -> Result<Vec<Chunk>, TargetError> {
         Ok((0..2).map(|number| Chunk { number, bounds: number.into() }).collect())
-    }
-
-    async fn digests(&self, _: &str, _: &Chunk, _: u32) -> Result<Option<Vec<BucketDigest>>, TargetError> {
-        Ok(None)
     }
 
     async fn rows(
