@@ -5,9 +5,9 @@
 //! [`config`] reads what the user wrote. [`run::run_spec`] is what the run shall be. The
 //! [generator](dissent_core::generator) draws ops, victims and a schedule from one seed. The
 //! [conductor](dissent_core::conductor) decides what to do next; [`run::engine`] does it through an
-//! [`adapter`] in real time, [`run::simulate`] in virtual time. The [store](dissent_store) keeps what
-//! happened and what was read, the [checker](dissent_core::checker) judges that, and [`report`] finds the
-//! words and pictures. `src/ARCHITECTURE.md` is the map.
+//! [`adapter`] in real time, the [simulator](dissent_simulator) in virtual time. The
+//! [store](dissent_store) keeps what happened and what was read, the [checker](dissent_core::checker) judges
+//! that, and [`report`] finds the words and pictures. `src/ARCHITECTURE.md` is the map.
 //!
 //! # Invariants
 //!

@@ -5,7 +5,6 @@
 //! few.
 
 use crate::support::sim;
-use dissent::run::simulate::{Simulated, run_with_truth};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{
     Divergence, Explanation, FindingKind, Frozen, GuardState, OrderingBreak, ShownCause, Verdict,
@@ -15,6 +14,7 @@ use dissent_core::history::event::Event;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::seed::Seed;
+use dissent_simulator::{Simulated, run_with_truth};
 use specimen::segments::{BlindMerge, KeptOrder, ServerTruth, WrongRow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -28,6 +28,7 @@ mod shard;
 mod shared_rows;
 mod simulated;
 mod store;
+mod stranded;
 mod support;
 mod synth;
 mod tidy;

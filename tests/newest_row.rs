@@ -5,7 +5,6 @@ mod view;
 
 use crate::support::sim;
 use dissent::run::judging::JudgedRun;
-use dissent::run::simulate;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{Course, Divergence, FindingKind, Verdict, VerdictOutcome};
@@ -46,7 +45,7 @@ fn record(nemesis: &str, set: &[&str], seed: u64) -> MemoryRecord {
     let spec = sim("partial-upsert", nemesis, set);
     let meta = spec.meta(Seed(seed), None).expect("it fits");
     let cluster = spec.simulation().expect("it fits");
-    simulate::run(&meta, spec.timing, &cluster).expect("it can be simulated")
+    dissent_simulator::run(&meta, spec.timing, &cluster).expect("it can be simulated")
 }
 
 fn divergences(verdict: &Verdict) -> impl Iterator<Item = &Divergence> {

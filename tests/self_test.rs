@@ -4,7 +4,6 @@ use crate::support::sim;
 use dissent::exit::Exit;
 use dissent::run::campaign::simulate_all;
 use dissent::run::run_spec::RunSpec;
-use dissent::run::simulate;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
@@ -15,7 +14,7 @@ use std::collections::BTreeSet;
 
 fn record(spec: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
     let meta = spec.meta(seed, None).expect("it fits");
-    simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
+    dissent_simulator::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
 }
 
 /// In a run that passes and in one that already has a finding, the changed value is found.

@@ -6,7 +6,6 @@ use crate::watchdog::place;
 use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
 use dissent::run::run_spec::RunSpec;
-use dissent::run::simulate;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::key_view::shard::in_shard;
@@ -35,7 +34,7 @@ fn record(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRecor
 
 fn run(spec: &RunSpec, seed: u64) -> MemoryRecord {
     let meta = spec.meta(Seed(seed), None).expect("it fits");
-    simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
+    dissent_simulator::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
 }
 
 fn looks<'e>(record: &'e MemoryRecord, object: &'e str) -> impl Iterator<Item = &'e FrontierReading> {

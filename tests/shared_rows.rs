@@ -2,7 +2,6 @@
 
 use crate::support::sim;
 use dissent::run::run_spec::RunSpec;
-use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{ByChecksum, DoubtKind, Verdict, VerdictOutcome};
 use dissent_core::history::event::{Event, TimedEvent};
@@ -20,7 +19,7 @@ use std::sync::Arc;
 fn read_whole(spec: &RunSpec) -> MemoryRecord {
     let meta = spec.meta(Seed(7), None).expect("it can be run");
     let cluster = spec.simulation().expect("it can be simulated");
-    let mut record = simulate::run(&meta, spec.timing, &cluster).expect("a run");
+    let mut record = dissent_simulator::run(&meta, spec.timing, &cluster).expect("a run");
     record.meta.trust_checksums = TrustChecksums::Sampled;
     let read = |event: &TimedEvent| match &event.event {
         Event::Read(read) if read.soundness == ReadValidity::Sound => Some(read.clone()),

@@ -5,12 +5,12 @@ use dissent::exit::Exit;
 use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
 use dissent::run::judging::JudgedRun;
-use dissent::run::simulate::{Simulated, run_with_truth};
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::verdict::{
     Anomaly, Divergence, Finding, FindingKind, FreezeCourse, RootCause, Verdict, VerdictOutcome,
 };
 use dissent_core::seed::Seed;
+use dissent_simulator::{Simulated, run_with_truth};
 use dissent_store::run_reader::RunReader;
 use specimen::segments::ServerTruth;
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,6 +20,5 @@ pub mod process_run;
 pub mod run_spec;
 mod sampling;
 pub mod signals;
-pub mod simulate;
 pub mod simulated_run;
 pub mod target;

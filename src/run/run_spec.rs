@@ -1,6 +1,5 @@
 //! The specification of a run, which a seed turns into one run.
 
-use super::simulate::Simulated;
 use super::target::RunTarget;
 use crate::adapter::specimen::{FROZEN_FLOOR, SpecimenKind, segments_settings, shard_settings};
 use crate::adapter::{BOUNDARIES, Refusal};
@@ -23,6 +22,7 @@ use dissent_core::history::time::Nanos;
 use dissent_core::history::trust::TrustChecksums;
 use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
+use dissent_simulator::Simulated;
 use std::collections::BTreeMap;
 
 /// The start time of every simulated run. It is fixed, so the same seed gives the same bytes.

@@ -4,7 +4,6 @@ use super::error::RunError;
 use super::folder_name::{in_fresh_folder, name_of};
 use super::judging::JudgedRun;
 use super::run_spec::RunSpec;
-use super::simulate;
 use crate::exit::Exit;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;
@@ -31,7 +30,7 @@ pub fn run_simulated(
 ) -> Result<JudgedRun, RunError> {
     spec.check()?;
     let meta = spec.meta(seed, None)?;
-    let record = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
+    let record = dissent_simulator::run(&meta, spec.timing, &spec.simulation()?)?;
     let mut judged = JudgedRun::new(&record, Exit::Pass);
     judged.name = name_of(spec, seed);
     if spec.self_test {

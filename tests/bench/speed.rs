@@ -14,7 +14,6 @@ use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
 use dissent::run::run_spec::RunSpec;
-use dissent::run::simulate;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
@@ -161,7 +160,8 @@ fn simulate_runs(costs: &mut Costs, hash: Cost, dir: &Path) {
 fn explain(costs: &mut Costs, hash: Cost) {
     let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
     let meta = spec.meta(Seed(1), None).expect("it fits");
-    let record = simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs");
+    let record =
+        dissent_simulator::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs");
     let nodes = record.events.iter().filter(|timed| matches!(timed.event, Event::Lifecycle(_)));
     let nodes: Vec<TimedEvent> = nodes.cloned().collect();
     let mut crowded = record.clone();

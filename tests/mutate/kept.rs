@@ -3,7 +3,6 @@
 use super::{Accusation, accusations};
 use crate::draw::Draw;
 use crate::support::spec;
-use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::history::run_record::MemoryRecord;
@@ -73,7 +72,7 @@ impl Kept {
         let spec = spec(target, workload, nemesis, &set);
         let meta = spec.meta(Seed(1), None).expect("it fits");
         let simulation = spec.simulation().expect("it fits");
-        let record = simulate::run(&meta, spec.timing, &simulation).expect("it runs");
+        let record = dissent_simulator::run(&meta, spec.timing, &simulation).expect("it runs");
         let temp = tempfile::tempdir().expect("a folder");
         let dir = temp.path().join("run");
         write_record(&dir, &record).expect("written");

@@ -3,7 +3,6 @@
 
 use crate::draw::{Draw, holds};
 use crate::support::sim;
-use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{Anomaly, Divergence, FindingKind, VerdictOutcome};
 use dissent_core::history::event::Event;
@@ -98,7 +97,7 @@ fn healthy(draw: &mut Draw) -> (MemoryRecord, String) {
     let seed = Seed(draw.below(1 << 20) as u64);
     let meta = spec.meta(seed, None).expect("it makes sense");
     let cluster = spec.simulation().expect("it makes sense");
-    let record = simulate::run(&meta, spec.timing, &cluster).expect("it runs");
+    let record = dissent_simulator::run(&meta, spec.timing, &cluster).expect("it runs");
     (record, format!("{} seed {}", spec.title(), seed.0))
 }
 

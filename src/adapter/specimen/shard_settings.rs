@@ -5,6 +5,7 @@ use ::specimen::shard::{Config, RULES};
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind};
 use dissent_core::history::schema::{Merge, Schema};
+use dissent_simulator::shard_frontiers::SHARD;
 use std::collections::BTreeMap;
 
 /// The name of the target that runs as processes.
@@ -18,14 +19,6 @@ pub const SETTINGS: &[&str] = &["rule", "writers", "active", "tick-ms", "poll-ms
 /// The merge functions that it lacks. Rows are whole: the newest row of a key is the key's row.
 pub const LACKS: &[Merge] =
     &[Merge::Ignore, Merge::Increment, Merge::Append, Merge::Union, Merge::Max, Merge::Min];
-
-/// The name of the shard's frontier and of the shard.
-pub const SHARD: &str = "shard";
-
-/// The status of the shard, and of a writer that has caught up with the shard's upper at its start.
-pub const RUNNING: &str = "running";
-/// The status of a writer that has not caught up.
-pub const HYDRATING: &str = "hydrating";
 
 /// The name of the writers' own frontiers.
 const WRITERS: &str = "writers";

@@ -5,56 +5,22 @@
 
 use super::cluster::{Overview, ReplicaProcess, SpecimenCluster};
 use super::service::ServiceClient;
-use super::shard_settings::{HYDRATING, RUNNING, SHARD};
 use super::wire;
 use crate::adapter::capabilities::Frontiers;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::target_error::TargetError;
-use ::specimen::shard::{Mode, SERVICE};
+use ::specimen::shard::SERVICE;
 use async_trait::async_trait;
-use dissent_core::conductor::{FrontierSeen, Snapshot};
-use dissent_core::history::frontier::FrontierReading;
+use dissent_core::conductor::Snapshot;
 use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::schema::Schema;
 use dissent_core::history::shard_snapshot::ShardSnapshot;
+use dissent_simulator::shard_frontiers::{SHARD, WriterProgress, shard_seen};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-
-/// A writer's own report.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Progress {
-    /// Counts the writer's starts, from 1.
-    pub incarnation: u64,
-    /// Whether it appends.
-    pub mode: Mode,
-    /// Whether it has caught up with the shard's upper at its start.
-    pub hydrated: bool,
-    /// Its own output frontier.
-    pub frontier: u64,
-}
-
-impl Progress {
-    /// One reading of the writer's frontier, between two readings `u1` and `u2` of its upstream.
-    pub fn seen(self, writer: &str, u1: u64, u2: u64) -> FrontierSeen {
-        let Progress { incarnation, mode, hydrated, frontier } = self;
-        let status = if hydrated { RUNNING } else { HYDRATING };
-        let (object, status) = (writer.to_owned(), status.to_owned());
-        let look = FrontierReading { object, u1, f: Some(frontier), u2, status, incarnation };
-        FrontierSeen { reading: look, is_awaited: mode == Mode::ReadWrite }
-    }
-}
-
-/// One reading of the shard's upper, between two readings `u1` and `u2` of its upstream.
-pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
-    let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
-    FrontierSeen {
-        reading: FrontierReading { object, u1, f: Some(upper), u2, status, incarnation: 0 },
-        is_awaited: true,
-    }
-}
 
 /// Upstream and shard, read at one moment.
 #[derive(Deserialize)]
@@ -92,7 +58,9 @@ impl Writers {
 
     /// The report of every existing writer, or why it does not answer. A writer that was dropped meanwhile
     /// does not have to answer.
-    async fn progress_of_all(&self) -> Result<Vec<(String, Result<Progress, TargetError>)>, TargetError> {
+    async fn progress_of_all(
+        &self,
+    ) -> Result<Vec<(String, Result<WriterProgress, TargetError>)>, TargetError> {
         let mut answers = self.asks(&self.cluster.refresh().await?).await;
         if answers.iter().any(|(_, answer)| answer.is_err()) {
             let there = self.cluster.refresh().await?.replicas;
@@ -102,7 +70,7 @@ impl Writers {
     }
 
     /// Asks all writers that have a process, concurrently.
-    async fn asks(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
+    async fn asks(&self, overview: &Overview) -> Vec<(String, Result<WriterProgress, TargetError>)> {
         let mut asks = JoinSet::new();
         for (name, process) in &overview.replicas {
             let Some(ReplicaProcess { address, .. }) = process else { continue };

@@ -7,7 +7,7 @@ use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
 
 /// A cluster in virtual time and the record of its run.
-pub(super) trait SimulatedCluster {
+pub trait SimulatedCluster {
     /// Runs all events up to and including `to`.
     fn advance(&mut self, to: u64);
     /// Appends an op to the log.

@@ -1,13 +1,19 @@
 //! The driver of the simulator: the same conductor, a cluster in virtual time, and a record in memory. A run
 //! is a pure function of (metadata, timing, cluster), with the same bytes on every machine.
+//!
+//! It is a crate of its own because it stands between two that must not know each other, the checker's core
+//! and the specimen, and because a campaign spends its time here: it is built for speed.
 
 mod cluster;
 mod segments;
 mod sessions;
 mod shard;
+pub mod shard_frontiers;
 mod size_limit;
 
-use cluster::SimulatedCluster;
+pub use cluster::SimulatedCluster;
+pub use shard::Shard;
+
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
 use dissent_core::history::event::{Op, TimedEvent};
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
@@ -15,7 +21,6 @@ use dissent_core::history::time::Nanos;
 use dissent_core::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
 use segments::Segments;
-use shard::Shard;
 use size_limit::{TOO_LARGE, Weight};
 use specimen::segments::ServerTruth;
 use std::cmp::Reverse;
@@ -79,7 +84,7 @@ pub fn run_with_truth(
 }
 
 /// Runs a cluster to the end.
-fn drive<C: SimulatedCluster>(meta: &RunMeta, timing: Timing, cluster: C) -> C {
+pub fn drive<C: SimulatedCluster>(meta: &RunMeta, timing: Timing, cluster: C) -> C {
     let mut simulation = Simulation {
         cluster,
         latency: meta.seed.stream(Stream::World),
