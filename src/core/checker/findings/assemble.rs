@@ -178,7 +178,7 @@ impl FindingGroup<'_> {
     fn members(&self) -> impl Iterator<Item = (&Mismatch, &ReplicaView, &ViewAnomaly)> {
         self.mismatches.iter().flat_map(|mismatch| {
             let members = mismatch.views.iter().filter(|view| self.is_member(view));
-            members.filter_map(|view| view.anomaly.as_ref().map(|wrong| (*mismatch, view, wrong)))
+            members.filter_map(|view| view.anomaly.as_deref().map(|wrong| (*mismatch, view, wrong)))
         })
     }
 

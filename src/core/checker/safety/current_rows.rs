@@ -3,6 +3,7 @@
 //! They are compared only if nothing that matters to the key changed while they were read.
 
 use super::absence::AllowedAbsences;
+use super::flag_changes::{FlagChanges, FlagChangesReader};
 use super::mismatch::{Content, Expected, Mismatch, ReplicaView, ViewAnomaly};
 use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::{CurrentRowsRead, HeldSegment, History, ReadHeader};
@@ -13,15 +14,12 @@ use crate::history::run_record::RunRecord;
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The flags of a key, with the index in [`History::current_reads`] of the read that returned them.
-type Change = (usize, Vec<u64>);
-
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
 /// of the same incarnation returns others. A new incarnation starts from nothing.
 pub(crate) struct CurrentRows<'h> {
-    /// By replica, by key, in time order. The keys of the log index come first, then keys that are not in the
-    /// log.
-    changes: Vec<Vec<Vec<Change>>>,
+    /// By replica. Reads are indices in [`History::current_reads`]. The keys of the log index come first,
+    /// then keys that are not in the log.
+    changes: Vec<FlagChanges>,
     /// Keys that are not in the log, numbered after those of the log index.
     unlogged: BTreeMap<String, usize>,
     /// By replica: the last sound read of a capture. If a capture read flags again, one element for each
@@ -63,7 +61,7 @@ impl<'h> CurrentRows<'h> {
     ) -> CurrentRows<'h> {
         let replicas = history.meta.roster.len();
         let mut flags = CurrentRows {
-            changes: vec![vec![Vec::new(); log_index.keys.len()]; replicas],
+            changes: Vec::new(),
             unlogged: BTreeMap::new(),
             reads: Vec::new(),
             history,
@@ -72,6 +70,7 @@ impl<'h> CurrentRows<'h> {
             chains: vec![ReadChain::Unread; replicas],
             full_reads: Vec::new(),
         };
+        let mut changes: Vec<_> = (0..replicas).map(|_| FlagChangesReader::default()).collect();
         let mut keys_read = vec![0_u64; history.current_reads.len()];
         for (id, current) in record.current_rows(log_index.partition) {
             let Some(at) = history.flags_index(id) else { continue };
@@ -79,9 +78,11 @@ impl<'h> CurrentRows<'h> {
             keys_read[at] += 1;
             if header.soundness == ReadValidity::Sound {
                 let key = flags.number(&current.key);
-                flags.changes[header.replica][key].push((at, current.offs.clone()));
+                changes[header.replica].push(key, at, &current.offs);
             }
         }
+        let keys = log_index.keys.len() + flags.unlogged.len();
+        flags.changes = changes.into_iter().map(|replica| replica.by_key(keys)).collect();
         let mut full_read = vec![0; replicas];
         let mut incarnations: Vec<Option<u64>> = vec![None; replicas];
         let mut sound = vec![vec![Vec::new(); replicas]; history.captures.len()];
@@ -124,8 +125,7 @@ impl<'h> CurrentRows<'h> {
         if let Some(known) = self.key(key) {
             return known;
         }
-        let next = self.changes.first().map_or(0, Vec::len);
-        self.changes.iter_mut().for_each(|keys| keys.push(Vec::new()));
+        let next = self.log_index.keys.len() + self.unlogged.len();
         self.unlogged.insert(key.to_owned(), next);
         next
     }
@@ -152,7 +152,7 @@ impl<'h> CurrentRows<'h> {
 
     fn shown_by(&self, read: usize, key: usize) -> &[u64] {
         let header = self.history.current_reads[read].header;
-        let known = self.changes[header.replica][key].iter().rev().find(|(at, _)| *at <= read);
+        let known = self.changes[header.replica].last(key, read);
         known.filter(|(at, _)| *at >= self.full_reads[read]).map_or(&[], |(_, offs)| offs)
     }
 }
@@ -448,7 +448,14 @@ fn view(
     let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
     let wrong = fault().map(|wrong| ViewAnomaly { origin: Origin::Root, ..wrong });
     let content = Some(Content::Flags(offs.to_vec()));
-    views.push(ReplicaView { replica, state: None, read: Some(read), group, anomaly: wrong, content });
+    views.push(ReplicaView {
+        replica,
+        state: None,
+        read: Some(read),
+        group,
+        anomaly: wrong.map(Box::new),
+        content,
+    });
     views.len() - 1
 }
 

@@ -67,7 +67,8 @@ pub(crate) struct ReplicaView {
     pub(crate) read: Option<u64>,
     /// Views of equal content have equal numbers.
     pub(crate) group: usize,
-    pub(crate) anomaly: Option<ViewAnomaly>,
+    /// Boxed, since most views are right.
+    pub(crate) anomaly: Option<Box<ViewAnomaly>>,
     pub(crate) content: Option<Content>,
 }
 

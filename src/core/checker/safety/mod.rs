@@ -5,6 +5,7 @@ pub(super) mod calibration;
 pub(super) mod compare_partition;
 pub(super) mod current_rows;
 pub(super) mod expired_states;
+mod flag_changes;
 pub(super) mod lineage;
 pub(super) mod lost_acks;
 pub(super) mod merge_functions;

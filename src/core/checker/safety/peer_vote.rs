@@ -125,7 +125,7 @@ pub(crate) fn view(
         state: Some(copy.state),
         read: read_row.map(|read_row| read_row.read),
         group,
-        anomaly: wrong,
+        anomaly: wrong.map(Box::new),
         content: read_row.map(|read_row| Content::Row(shared.row(read_row))),
     }
 }

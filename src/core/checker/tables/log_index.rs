@@ -1,34 +1,14 @@
 //! The log of a partition without its values: which entry belongs to which key and segment, and what it does
 //! to the state of its key. Every check can look back over the history of a key.
 
+pub(crate) use super::packed_log::Effect;
+use super::packed_log::{LogEntry, PackedLog};
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
 use crate::history::run_record::{EntryHeader, RunRecord};
 use crate::history::schema::rules::{Absence, EventOfDeleted, Rules};
+use indexmap::IndexSet;
 use roaring::RoaringTreemap;
-use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// What an entry does to its key (`RULES.md` 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It is merged into the key's row, which becomes current.
-    Merged = 0,
-    /// It came out of order: its raw row is the event alone, and is never current.
-    OutOfOrder = 1,
-    /// It deletes the key.
-    Deleted = 2,
-    /// The table ignores it (`schema::rules`): its row is the key's previous row, and is never current.
-    Ignored = 3,
-    /// Nobody knows whether it happened: its outcome is unknown, and no log tells. It is the last entry of
-    /// its key (`RULES.md` 15).
-    Undecided = 4,
-}
-
-impl Effect {
-    /// Whether it decides which row is current.
-    pub(crate) fn is_accepted(self) -> bool {
-        matches!(self, Effect::Merged | Effect::Deleted)
-    }
-}
+use std::collections::{BTreeSet, HashSet};
 
 /// One log entry.
 #[derive(Clone, Copy, Debug)]
@@ -42,20 +22,6 @@ pub(crate) struct IndexedEntry {
     /// The index of the key's previous entry.
     pub(crate) previous: Option<usize>,
 }
-
-/// An entry in its compact form: there are as many as the log has entries.
-#[derive(Clone, Copy)]
-struct PackedEntry {
-    off: u64,
-    op: u64,
-    /// The key, with the effect in the three highest bits.
-    key: u32,
-    previous: u32,
-}
-
-const EFFECT_BIT: u32 = 29;
-const KEY_BITS: u32 = (1 << EFFECT_BIT) - 1;
-const NONE: u32 = u32::MAX;
 
 /// What decides the effect of a key's next entry.
 struct KeyState {
@@ -95,9 +61,9 @@ impl EffectFold<'_> {
 #[derive(Default)]
 pub(crate) struct LogIndex {
     pub(crate) partition: u32,
-    packed: Vec<PackedEntry>,
+    log: PackedLog,
     /// Key names, by index.
-    pub(crate) keys: Vec<String>,
+    pub(crate) keys: IndexSet<String>,
     /// By key: the index of its last entry.
     pub(crate) last: Vec<usize>,
     /// The entries of which nobody knows whether they happened, by index.
@@ -109,7 +75,6 @@ pub(crate) struct LogIndex {
     /// The offsets of two successive entries of one key, with different ops, of which the later one does not
     /// have the larger comparison value.
     pub(crate) disorder: Option<(u64, u64)>,
-    index: HashMap<String, usize>,
     spans: Vec<Bounds>,
 }
 
@@ -125,43 +90,35 @@ impl LogIndex {
     }
 
     fn take(&mut self, entry: EntryHeader<'_>, reader: &mut EffectFold<'_>) {
-        let at = self.packed.len();
+        let at = self.log.len();
         if !self.logged.insert(entry.op) {
             self.repeated.insert(entry.op);
         }
-        let (key, previous) = match self.index.get(entry.key) {
-            Some(&key) => (key, Some(self.last[key])),
+        let (key, previous) = match self.keys.get_index_of(entry.key) {
+            Some(key) => (key, Some(self.last[key])),
             None => {
-                let key = self.keys.len();
-                self.keys.push(entry.key.to_owned());
-                self.index.insert(entry.key.to_owned(), key);
+                let (key, _) = self.keys.insert_full(entry.key.to_owned());
                 self.last.push(at);
                 reader.states.push(KeyState { cmp: entry.cmp, deleted: false });
                 (key, None)
             }
         };
-        let fits = key >> EFFECT_BIT == 0 && at < NONE as usize;
-        assert!(fits, "a partition with more than 2^29 keys or 2^32 entries");
         if let Some(previous) = previous
             && entry.cmp <= reader.states[key].cmp
             && self.disorder.is_none()
             && !self.earlier_of_key(previous).any(|earlier| earlier.op == entry.op)
         {
-            self.disorder = Some((self.packed[previous].off, entry.off));
+            self.disorder = Some((self.log.off(previous), entry.off));
         }
         let effect = reader.effect(key, entry);
         self.last[key] = at;
-        let key = key as u32 | (effect as u32) << EFFECT_BIT;
-        let previous = previous.map_or(NONE, |previous| previous as u32);
-        self.packed.push(PackedEntry { off: entry.off, op: entry.op, key, previous });
+        self.log.push(LogEntry { off: entry.off, op: entry.op, key, effect, previous });
     }
 
     /// In a log of our own sessions: marks the ops that were never acknowledged.
     pub(crate) fn mark_undecided(&mut self, acked: &RoaringTreemap) {
-        for (at, entry) in self.packed.iter_mut().enumerate().filter(|(_, entry)| !acked.contains(entry.op)) {
-            entry.key = entry.key & KEY_BITS | (Effect::Undecided as u32) << EFFECT_BIT;
-            self.undecided.push(at);
-        }
+        self.undecided = (0..self.len()).filter(|&at| !acked.contains(self.log.get(at).op)).collect();
+        self.undecided.iter().for_each(|&at| self.log.set_effect(at, Effect::Undecided));
     }
 
     /// Sets the segments that the entries belong to.
@@ -170,20 +127,11 @@ impl LogIndex {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.packed.len()
+        self.log.len()
     }
 
     pub(crate) fn entry(&self, at: usize) -> IndexedEntry {
-        let PackedEntry { off, op, key, previous } = self.packed[at];
-        let effect = match key >> EFFECT_BIT {
-            0 => Effect::Merged,
-            1 => Effect::OutOfOrder,
-            2 => Effect::Deleted,
-            3 => Effect::Ignored,
-            _ => Effect::Undecided,
-        };
-        let key = (key & KEY_BITS) as usize;
-        let previous = (previous != NONE).then_some(previous as usize);
+        let LogEntry { off, op, key, effect, previous } = self.log.get(at);
         IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
     }
 
@@ -193,12 +141,12 @@ impl LogIndex {
 
     /// One past the last offset.
     pub(crate) fn end(&self) -> u64 {
-        self.packed.last().map_or(0, |entry| entry.off + 1)
+        self.log.end()
     }
 
     /// The index of a key.
     pub(crate) fn key(&self, name: &str) -> Option<usize> {
-        self.index.get(name).copied()
+        self.keys.get_index_of(name)
     }
 
     /// The entries of a key from this one back to its first.
@@ -215,7 +163,8 @@ impl LogIndex {
 
     /// The index of the entry at an offset.
     pub(crate) fn at(&self, off: u64) -> Option<usize> {
-        self.packed.binary_search_by_key(&off, |entry| entry.off).ok()
+        let at = self.log.below(off);
+        (at < self.len() && self.log.off(at) == off).then_some(at)
     }
 
     /// The index of the segment that has this offset.
@@ -225,9 +174,7 @@ impl LogIndex {
 
     /// The number of entries in `start..end`.
     pub(crate) fn count(&self, start: u64, end: u64) -> u64 {
-        let first = self.packed.partition_point(|entry| entry.off < start);
-        let last = self.packed.partition_point(|entry| entry.off < end);
-        last.saturating_sub(first) as u64
+        self.log.below(end).saturating_sub(self.log.below(start)) as u64
     }
 
     /// The entries merged into the key's row before this entry, since the key's birth or last deletion, in
