@@ -5,8 +5,8 @@ use std::time::Instant;
 
 /// How often a job is done.
 const ROUNDS: usize = 5;
-/// A job whose multiple of CPU time is so many times the written one has become slow. Wall time is told, but a
-/// busy machine changes its multiple: a job on all cores waits where one on a single core does not.
+/// A job whose multiple of CPU time is so many times the written one has become slow. Wall time is told, but
+/// a busy machine changes its multiple: a job on all cores waits where one on a single core does not.
 const SLOWER: f64 = 2.0;
 
 /// Seconds of wall time and of CPU time on all cores: medians of a few rounds.
