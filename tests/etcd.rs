@@ -44,17 +44,17 @@ fn schema() -> Schema {
 
 fn op(id: u64, key: &str, cols: Vec<Value>) -> Op {
     let (key, cmp) = (key.to_owned(), id.cast_signed());
-    Op { id, partition: 0, key, cmp, cols, delete: false, due: Nanos(0) }
+    Op { id, partition: 0, key: key.into(), cmp, cols, delete: false, due: Nanos(0) }
 }
 
 /// An op that depends on nothing.
 fn plain(id: u64, key: &str) -> Op {
-    op(id, key, vec![Value::String("new".to_owned()), Value::Null, Value::Null])
+    op(id, key, vec![Value::String("new".into()), Value::Null, Value::Null])
 }
 
 fn row(key: &str, op: u64, status: &str, balance: Option<i64>, ops: &[i64]) -> StateRow {
     let balance = balance.map_or(Value::Null, Value::Long);
-    let cols = vec![Value::String(status.to_owned()), balance, Value::Longs(ops.to_vec())];
+    let cols = vec![Value::String(status.into()), balance, Value::Longs(ops.to_vec().into())];
     StateRow { key: key.to_owned(), op, cmp: op.cast_signed(), cols }
 }
 
@@ -280,7 +280,8 @@ async fn a_write_goes_to_the_next_member_only_if_it_was_not_sent() {
 async fn an_op_is_one_transaction_on_what_was_read_at_its_member() {
     let fake = Fake::new(table).await;
     let store = fake.store().await;
-    let values = |balance, ops: &[i64]| vec![Value::Null, Value::Long(balance), Value::Longs(ops.to_vec())];
+    let values =
+        |balance, ops: &[i64]| vec![Value::Null, Value::Long(balance), Value::Longs(ops.to_vec().into())];
     assert_eq!(store.write(&schema(), &op(5, "k1", values(7, &[5]))).await, OpOutcome::Ok);
     assert_eq!(store.write(&schema(), &plain(6, "a/b%c")).await, OpOutcome::Ok);
     let put = |row: &str, column: &str, value: &str| {

@@ -108,8 +108,8 @@ fn toml<T: serde::de::DeserializeOwned>(text: &str) -> T {
 fn log() -> Vec<Entry> {
     let entries = (1..).zip(OFFSETS).zip(table()).map(|((op, off), (_, cmp, merged))| {
         let merged = if merged == NEVER_MERGED { Value::Null } else { Value::Long(merged) };
-        let cols = vec![merged, Value::Longs(vec![op])];
-        Entry { off, key: KEY.to_owned(), op: op.cast_unsigned(), cmp, tombstone: false, cols }
+        let cols = vec![merged, Value::Longs([op].into())];
+        Entry { off, key: KEY.into(), op: op.cast_unsigned(), cmp, tombstone: false, cols }
     });
     entries.collect()
 }
@@ -125,7 +125,7 @@ fn rows(server: &str) -> Vec<Row> {
         let is_wrong = server == "server-1" && !segment.ends_with("SEG_M");
         let merged = if is_wrong { shown } else { last };
         let ops = ops[usize::from(is_wrong)..].to_vec();
-        let cols = vec![Value::Long(merged), Value::Longs(ops)];
+        let cols = vec![Value::Long(merged), Value::Longs(ops.into())];
         Row { off: entry.off, key: entry.key, op: entry.op, cmp: entry.cmp, cols, doc: 0 }
     });
     rows.collect()
@@ -205,7 +205,7 @@ fn record() -> MemoryRecord {
             push(Event::Read(read));
         }
         id += 1;
-        record.current_rows[0].push((id, CurrentRow { key: KEY.to_owned(), offs: vec![OFFSETS[3]] }));
+        record.current_rows[0].push((id, CurrentRow { key: KEY.into(), offs: vec![OFFSETS[3]] }));
         push(Event::CurrentRead(CurrentRead {
             id,
             capture: 0,

@@ -17,6 +17,7 @@ use fake::{Fake, Held, Trouble, World, instance, segment};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HOSTS: [Option<&str>; 5] =
@@ -68,7 +69,7 @@ async fn flags(
     target: &Capabilities,
     server: usize,
     partition: u32,
-) -> Result<BTreeMap<String, Vec<u64>>, TargetError> {
+) -> Result<BTreeMap<Arc<str>, Vec<u64>>, TargetError> {
     let mut keys = BTreeMap::new();
     let mut keep = |CurrentRow { key, offs }| drop(keys.insert(key, offs));
     target
@@ -82,7 +83,7 @@ async fn flags(
 
 fn are_whole(rows: &[Row], offs: std::ops::Range<u64>) {
     assert!(rows.iter().map(|row| row.off).eq(offs.clone()), "{} rows for {offs:?}", rows.len());
-    assert!(rows.iter().all(|row| row.op == row.off && row.key == format!("k-{}", row.off % 7)));
+    assert!(rows.iter().all(|row| row.op == row.off && *row.key == *format!("k-{}", row.off % 7)));
 }
 
 /// How many of the queries asked for rows.

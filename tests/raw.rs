@@ -100,7 +100,7 @@ fn what_cannot_be_shown_is_an_error_with_the_next_step() {
     let known = RunRecord::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");
     let cases = [
-        (["latest", typo.as_str()], known.as_str()),
+        (["latest", typo.as_str()], known.as_ref()),
         (["specimen-segments", "k1"], "dissent raw latest k1"),
         (["sim-segments", "k1"], "exists only during a run"),
         (["nowhere", "k1"], "nowhere"),
@@ -135,7 +135,7 @@ async fn a_live_cluster_is_shown_in_the_same_view() {
     let op = |id: u64| Op {
         id,
         partition: 0,
-        key: "k1".to_owned(),
+        key: "k1".into(),
         cmp: id.cast_signed(),
         cols: schema.columns.iter().map(|_| Value::Null).collect(),
         delete: false,
@@ -217,7 +217,7 @@ fn no_capture_of_a_healthy_run_is_odd() {
     let spec = sim("partial-upsert", "late-transition", &["guard=partition-gate"]);
     let judged = run_simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
     let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let mut keys: Vec<String> = RunRecord::log(&folder, 0).map(|entry| entry.key.clone()).collect();
+    let mut keys: Vec<String> = RunRecord::log(&folder, 0).map(|entry| entry.key.to_string()).collect();
     keys.sort();
     keys.dedup();
     for key in keys.iter().step_by(keys.len() / 8) {

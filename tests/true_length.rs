@@ -110,11 +110,11 @@ impl Incident {
                 Value::Long(1_770_570_000_000 + op.cast_signed())
             };
             let (key, cmp) = (format!("key-{}", first + n % keys), op.cast_signed());
-            let cols = vec![merged_at, Value::Longs(vec![op.cast_signed()])];
+            let cols = vec![merged_at, Value::Longs([op.cast_signed()].into())];
             let sent = Op {
                 id: op,
                 partition: 0,
-                key: key.clone(),
+                key: key.clone().into(),
                 cmp,
                 cols: cols.clone(),
                 delete: false,
@@ -131,7 +131,7 @@ impl Incident {
             };
             let off = self.world.produce(0, entry).expect("an offset");
             self.push(Event::Complete { op, outcome: OpOutcome::Ok, off: Some(off) });
-            self.record.log[0].push(Entry { off, key, op, cmp, tombstone: false, cols });
+            self.record.log[0].push(Entry { off, key: key.into(), op, cmp, tombstone: false, cols });
         }
         self.world.advance(until);
         self.look();
@@ -204,8 +204,15 @@ impl Incident {
                 let cols = row.shown(defaults).map(from_specimen).collect();
                 (
                     id,
-                    Row { off: row.off, key: row.key.to_string(), op: row.op, cmp: row.cmp, cols, doc }
-                        .into(),
+                    Row {
+                        off: row.off,
+                        key: row.key.to_string().into(),
+                        op: row.op,
+                        cmp: row.cmp,
+                        cols,
+                        doc,
+                    }
+                    .into(),
                 )
             })
             .collect();
@@ -235,7 +242,8 @@ impl Incident {
         let id = self.next_read;
         self.next_read += 1;
         let keys = flags.len() as u64;
-        let rows = flags.into_iter().map(|it| (id, CurrentRow { key: it.key.to_string(), offs: it.offs }));
+        let rows =
+            flags.into_iter().map(|it| (id, CurrentRow { key: it.key.to_string().into(), offs: it.offs }));
         self.record.current_rows[0].extend(rows);
         self.flags.insert(replica.to_owned(), (version, id));
         self.push(Event::CurrentRead(CurrentRead {
@@ -262,7 +270,7 @@ impl Incident {
 fn to_specimen(value: &Value) -> specimen::Value {
     match value {
         Value::Long(long) => specimen::Value::Long(*long),
-        Value::Longs(longs) => specimen::Value::Longs(longs.clone().into()),
+        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
         _ => specimen::Value::Null,
     }
 }
@@ -270,7 +278,7 @@ fn to_specimen(value: &Value) -> specimen::Value {
 fn from_specimen(value: &specimen::Value) -> Value {
     match value {
         specimen::Value::Long(long) => Value::Long(*long),
-        specimen::Value::Longs(longs) => Value::Longs(longs.to_vec()),
+        specimen::Value::Longs(longs) => Value::Longs(longs.to_vec().into()),
         _ => Value::Null,
     }
 }

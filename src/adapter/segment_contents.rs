@@ -75,7 +75,11 @@ impl SegmentContents {
     fn row(&self, row: Row) -> ContentsRow {
         let own = [row.off.cast_signed(), row.cmp, row.op.cast_signed()].map(Value::Long);
         self.received.fetch_add(ROW_BYTES, Ordering::Relaxed);
-        ContentsRow { key: row.key, cols: own.into_iter().chain(row.cols).collect(), deleted: false }
+        ContentsRow {
+            key: row.key.to_string(),
+            cols: own.into_iter().chain(row.cols).collect(),
+            deleted: false,
+        }
     }
 
     async fn raw_rows(
@@ -96,7 +100,7 @@ impl SegmentContents {
     /// The current rows of a partition: for each key the rows that the replica flags.
     async fn current_rows(&self, replica: &str, partition: u32) -> Result<Vec<Row>, TargetError> {
         let coverage = self.raw.coverage(replica).await?;
-        let mut flags: BTreeMap<u64, String> = BTreeMap::new();
+        let mut flags: BTreeMap<u64, Arc<str>> = BTreeMap::new();
         self.raw
             .current_rows(replica, partition, 0, &mut |current| {
                 flags.extend(current.offs.iter().map(|off| (*off, current.key.clone())));
@@ -121,7 +125,7 @@ impl SegmentContents {
     fn event(&self, entry: Entry) -> TableEvent {
         let own = [entry.off.cast_signed(), entry.cmp, entry.op.cast_signed()].map(Value::Long);
         let cols = own.into_iter().chain(entry.cols).collect();
-        TableEvent { key: entry.key, cols, deleted: entry.tombstone }
+        TableEvent { key: entry.key.to_string(), cols, deleted: entry.tombstone }
     }
 }
 
@@ -182,7 +186,7 @@ impl Contents for SegmentContents {
             None => self.current_rows(replica, self.partition_of(chunk)).await?,
         };
         let is_asked = |row: &Row| match scope {
-            Scope::Keys(keys) => keys.contains(&row.key),
+            Scope::Keys(keys) => keys.iter().any(|key| **key == *row.key),
             Scope::All | Scope::Bucket { .. } => true,
         };
         Ok(rows.into_iter().filter(is_asked).map(|row| self.row(row)).collect())

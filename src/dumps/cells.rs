@@ -85,9 +85,9 @@ pub(super) fn value(kind: CellKind, bytes: &[u8], declared: Option<Type>, typing
     let text = text(bytes);
     match (kind, declared) {
         (CellKind::Null, _) => Value::Null,
-        (_, Some(ty)) => canonical::value(ty, &text).unwrap_or_else(|| Value::String(text.into_owned())),
-        (CellKind::Text, None) => Value::String(text.into_owned()),
-        (_, None) if typing == Typing::Text => Value::String(text.into_owned()),
+        (_, Some(ty)) => canonical::value(ty, &text).unwrap_or_else(|| Value::String(text.into())),
+        (CellKind::Text, None) => Value::String(text.into()),
+        (_, None) if typing == Typing::Text => Value::String(text.into()),
         (CellKind::Nested, None) => nested(&text),
         (CellKind::String, None) => string(&text),
         (CellKind::Number, None) => number(&text),
@@ -116,8 +116,8 @@ fn string(text: &str) -> Value {
         _ => canonical::decimal(text).map_or(Value::Null, |digits| number(&digits)),
     };
     match other {
-        Value::String(_) => Value::String(serde_json::to_string(text).unwrap_or_default()),
-        _ => Value::String(text.to_owned()),
+        Value::String(_) => Value::String(serde_json::to_string(text).unwrap_or_default().into()),
+        _ => Value::String(text.into()),
     }
 }
 
@@ -127,20 +127,20 @@ fn number(text: &str) -> Value {
     if text.starts_with('-') && text.bytes().all(|byte| !matches!(byte, b'1'..=b'9')) {
         return Value::double(-0.0);
     }
-    let Some(digits) = canonical::decimal(text) else { return Value::String(text.to_owned()) };
+    let Some(digits) = canonical::decimal(text) else { return Value::String(text.into()) };
     if let Ok(long) = digits.parse() {
         return Value::Long(long);
     }
     let double: Option<f64> = digits.parse().ok().filter(|double: &f64| double.is_finite());
     let is_exact = |double: &f64| canonical::decimal(&format!("{double:e}")).as_ref() == Some(&digits);
-    double.filter(is_exact).map_or(Value::String(digits), Value::double)
+    double.filter(is_exact).map_or(Value::String(digits.into()), Value::double)
 }
 
 fn nested(text: &str) -> Value {
-    let Some(text) = canonical::json(text) else { return Value::String(text.to_owned()) };
+    let Some(text) = canonical::json(text) else { return Value::String(text.into()) };
     match serde_json::from_str(&text) {
         Ok(list @ (Value::Longs(_) | Value::Strings(_))) => list,
-        _ => Value::String(text),
+        _ => Value::String(text.into()),
     }
 }
 
@@ -181,11 +181,11 @@ mod tests {
         let of = |ty, text: &str| value(CellKind::Text, text.as_bytes(), Some(ty), Typing::Text);
         assert_eq!(of(Type::Decimal, "1.50"), of(Type::Decimal, "1.5"));
         assert_ne!(of(Type::String, "1.50"), of(Type::String, "1.5"));
-        assert_eq!(of(Type::Decimal, "n/a"), Value::String("n/a".to_owned()));
-        assert_eq!(told(CellKind::Nested, "[1, 2]"), Value::Longs(vec![1, 2]));
+        assert_eq!(of(Type::Decimal, "n/a"), Value::String("n/a".into()));
+        assert_eq!(told(CellKind::Nested, "[1, 2]"), Value::Longs([1, 2].into()));
         assert_eq!(
             told(CellKind::Nested, r#"{"b":1,"a":null}"#),
-            Value::String(r#"{"a":null,"b":1}"#.to_owned())
+            Value::String(r#"{"a":null,"b":1}"#.into())
         );
     }
 }

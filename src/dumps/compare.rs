@@ -140,9 +140,9 @@ impl Marks {
         let place = |name: &String| names.iter().position(|other| other == name);
         let expired_below = spec.expired_below.as_ref().and_then(|(name, least)| {
             let declared = spec.columns.types.get(name).copied();
-            let least = declared
-                .and_then(|ty| canonical::value(ty, least))
-                .unwrap_or_else(|| least.parse().map_or_else(|_| Value::String(least.clone()), Value::Long));
+            let least = declared.and_then(|ty| canonical::value(ty, least)).unwrap_or_else(|| {
+                least.parse().map_or_else(|_| Value::String(least.as_str().into()), Value::Long)
+            });
             Some((place(name)?, least))
         });
         Marks {

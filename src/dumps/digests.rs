@@ -82,7 +82,7 @@ impl Buckets {
         for (column, value) in columns.iter().zip(cols) {
             let (kind, text) = match value {
                 Value::Null => continue,
-                Value::String(text) => (CellKind::String, Cow::Borrowed(text.as_str())),
+                Value::String(text) => (CellKind::String, Cow::Borrowed(text.as_ref())),
                 Value::Boolean(boolean) => (CellKind::Boolean, Cow::Owned(boolean.to_string())),
                 Value::Long(_) | Value::Double(_) => (CellKind::Number, Cow::Owned(json!(value).to_string())),
                 Value::Longs(_) | Value::Strings(_) => {

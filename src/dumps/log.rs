@@ -107,7 +107,7 @@ impl Folded {
 pub(super) fn is_set(value: &Value) -> bool {
     match value {
         Value::Null | Value::Boolean(false) | Value::Long(0) => false,
-        Value::String(text) => !matches!(text.as_str(), "" | "false" | "f" | "FALSE" | "False" | "0"),
+        Value::String(text) => !matches!(text.as_ref(), "" | "false" | "f" | "FALSE" | "False" | "0"),
         _ => true,
     }
 }

@@ -35,7 +35,7 @@ impl Hidden {
     pub fn value(&self, value: &Value) -> Value {
         match value {
             Value::Null => Value::Null,
-            value => Value::String(self.hashed("value", value)),
+            value => Value::String(self.hashed("value", value).into()),
         }
     }
 

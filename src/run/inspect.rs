@@ -102,7 +102,7 @@ async fn inspect_shard(
     key: &str,
 ) -> Result<InspectedKey, InspectError> {
     let mut contents = frontiers.shard_snapshot(0).await?;
-    contents.rows.retain(|row| row.key == key);
+    contents.rows.retain(|row| *row.key == *key);
     let mut meta = meta(target, schema, 1);
     meta.frontiers = vec![Frontier::of_shard(&contents.object)];
     let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, Vec::new()) };
@@ -134,7 +134,7 @@ impl KeyInspection<'_> {
         let mut rows = Vec::new();
         for Cover { segment, start, end, .. } in &before.covers {
             let mut kept = Vec::new();
-            let mut keep = |row: Row| kept.extend((row.key == self.key).then_some(row));
+            let mut keep = |row: Row| kept.extend((*row.key == *self.key).then_some(row));
             raw.rows(replica, segment, *start, *end, &mut keep).await?;
             rows.push(kept);
         }
@@ -142,8 +142,8 @@ impl KeyInspection<'_> {
         for partition in before.covers.iter().map(|cover| cover.partition).collect::<BTreeSet<u32>>() {
             let (known, mut kept) = (&mut self.result.known, None);
             let mut keep = |flag: CurrentRow| {
-                known.insert(flag.key.clone());
-                if flag.key == self.key {
+                known.insert(flag.key.to_string());
+                if *flag.key == *self.key {
                     kept = Some(flag);
                 }
             };
@@ -222,8 +222,8 @@ impl KeyInspection<'_> {
         let kept = &mut evidence.log[partition as usize];
         let key = self.key;
         let mut keep = |entry: Entry| {
-            known.insert(entry.key.clone());
-            kept.extend((entry.key == key).then_some(entry));
+            known.insert(entry.key.to_string());
+            kept.extend((*entry.key == *key).then_some(entry));
         };
         log.read(partition, 0, end, &mut keep).await
     }

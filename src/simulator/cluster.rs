@@ -5,6 +5,7 @@ use dissent_core::history::event::Op;
 use dissent_core::history::row::Entry;
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
+use std::sync::Arc;
 
 /// A cluster in virtual time and the record of its run.
 pub trait SimulatedCluster {
@@ -36,7 +37,7 @@ pub(super) fn empty_record(meta: &RunMeta) -> MemoryRecord {
 pub(super) fn entry_of(op: Op) -> specimen::Entry {
     specimen::Entry {
         off: 0,
-        key: op.key.into(),
+        key: op.key,
         op: op.id,
         cmp: op.cmp,
         tombstone: op.delete,
@@ -48,7 +49,7 @@ pub(super) fn entry_of(op: Op) -> specimen::Entry {
 pub(super) fn logged(entry: &specimen::Entry) -> Entry {
     Entry {
         off: entry.off,
-        key: entry.key.to_string(),
+        key: Arc::clone(&entry.key),
         op: entry.op,
         cmp: entry.cmp,
         tombstone: entry.tombstone,
@@ -62,9 +63,9 @@ fn to_specimen(value: Value) -> specimen::Value {
         Value::Boolean(boolean) => specimen::Value::Boolean(boolean),
         Value::Long(long) => specimen::Value::Long(long),
         Value::Double(double) => specimen::Value::double(double.get()),
-        Value::String(text) => specimen::Value::String(text.into()),
-        Value::Longs(longs) => specimen::Value::Longs(longs.into()),
-        Value::Strings(texts) => specimen::Value::Strings(texts.into_iter().map(Into::into).collect()),
+        Value::String(text) => specimen::Value::String(text),
+        Value::Longs(longs) => specimen::Value::Longs(longs),
+        Value::Strings(texts) => specimen::Value::Strings(texts),
     }
 }
 
@@ -74,10 +75,8 @@ pub(super) fn from_specimen(value: &specimen::Value) -> Value {
         specimen::Value::Boolean(boolean) => Value::Boolean(*boolean),
         specimen::Value::Long(long) => Value::Long(*long),
         specimen::Value::Double(number) => Value::double(number.as_f64().unwrap_or(f64::NAN)),
-        specimen::Value::String(text) => Value::String(text.to_string()),
-        specimen::Value::Longs(longs) => Value::Longs(longs.to_vec()),
-        specimen::Value::Strings(texts) => {
-            Value::Strings(texts.iter().map(|text| text.to_string()).collect())
-        }
+        specimen::Value::String(text) => Value::String(Arc::clone(text)),
+        specimen::Value::Longs(longs) => Value::Longs(Arc::clone(longs)),
+        specimen::Value::Strings(texts) => Value::Strings(Arc::clone(texts)),
     }
 }

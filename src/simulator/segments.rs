@@ -39,7 +39,7 @@ impl RowCache {
             return Arc::clone(row);
         }
         let cols = entry.shown(defaults).map(from_specimen).collect();
-        let key = entry.key.to_string();
+        let key = Arc::clone(&entry.key);
         let row = Arc::new(Row { off, key, op: entry.op, cmp: entry.cmp, cols, doc });
         known.push((Arc::clone(entry), Arc::clone(&row)));
         row
@@ -276,7 +276,7 @@ impl Segments {
         let keys = flags.len() as u64;
         let flags = flags
             .into_iter()
-            .map(|flag| (read.id, CurrentRow { key: flag.key.to_string(), offs: self.offsets(flag.offs) }));
+            .map(|flag| (read.id, CurrentRow { key: flag.key, offs: self.offsets(flag.offs) }));
         let flags: Vec<_> = flags.collect();
         self.record.current_rows[read.partition as usize].extend(flags);
         Ok(CurrentRowsAnswer { incarnation, version, keys })

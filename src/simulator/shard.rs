@@ -11,6 +11,7 @@ use dissent_core::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use dissent_core::history::stored_name::stored_name;
 use specimen::shard::{Config, Mode, NodeEvent, SERVICE, World};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A fault in force, and the mode of its writer before the fault.
 struct SimulatedFault {
@@ -176,7 +177,7 @@ impl Shard {
         let log_end = newest.and_then(|at| self.world.bindings().get(usize::try_from(at).ok()?).copied());
         let rows = newest.and_then(|as_of| self.world.contents(as_of)).unwrap_or_default();
         let rows = rows.iter().map(|row| CountedRow {
-            key: row.entry.key.to_string(),
+            key: Arc::clone(&row.entry.key),
             op: row.entry.op,
             cmp: row.entry.cmp,
             cols: row.entry.cols.iter().map(from_specimen).collect(),

@@ -12,6 +12,7 @@ use dissent_core::history::event::Op;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Merge, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The maximum estimated size. A larger run is interrupted.
 const BYTES_MAX: u64 = 1 << 30;
@@ -31,7 +32,7 @@ pub(super) struct Weight {
     /// How many times a row is kept: once per replica, and in the record.
     copies: u64,
     /// By partition: the size of each key's lists.
-    listed: Vec<HashMap<String, u64>>,
+    listed: Vec<HashMap<Arc<str>, u64>>,
     total: u64,
 }
 
@@ -80,8 +81,8 @@ mod tests {
     use dissent_core::history::time::Nanos;
 
     fn op(id: u64, key: String) -> Op {
-        let cols = vec![Value::Long(0), Value::Longs(vec![1])];
-        Op { id, partition: 0, key, cmp: 1, cols, delete: false, due: Nanos(0) }
+        let cols = vec![Value::Long(0), Value::Longs([1].into())];
+        Op { id, partition: 0, key: key.into(), cmp: 1, cols, delete: false, due: Nanos(0) }
     }
 
     /// Many writes of many keys are fine. Many writes of one key exceed the limit, and that is reported once.

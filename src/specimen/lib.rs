@@ -14,4 +14,4 @@ mod value;
 mod virtual_time;
 
 pub use error::Error;
-pub use value::{Column, Entry, List, Merge, Text, Type, Value};
+pub use value::{Column, Entry, Merge, Type, Value};

@@ -5,72 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
-use std::collections::BTreeSet;
-use std::ops::Deref;
 use std::sync::Arc;
-
-/// Shared text: a key or a value in the log and in the rows of every server is one allocation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Text(Arc<str>);
-
-impl<T: Into<Arc<str>>> From<T> for Text {
-    fn from(text: T) -> Self {
-        Text(text.into())
-    }
-}
-
-impl From<Text> for String {
-    fn from(text: Text) -> String {
-        text.0.as_ref().to_owned()
-    }
-}
-
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        "".into()
-    }
-}
-
-/// A shared list: it is one allocation in all rows that no event has given another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<T>", into = "Vec<T>")]
-#[serde(bound(serialize = "T: Clone + Serialize", deserialize = "T: Deserialize<'de>"))]
-pub struct List<T>(Arc<[T]>);
-
-impl<T> From<Vec<T>> for List<T> {
-    fn from(items: Vec<T>) -> Self {
-        List(items.into())
-    }
-}
-
-impl<T: Clone> From<List<T>> for Vec<T> {
-    fn from(list: List<T>) -> Vec<T> {
-        list.0.to_vec()
-    }
-}
-
-impl<T> FromIterator<T> for List<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        List(items.into_iter().collect())
-    }
-}
-
-impl<T> Deref for List<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
 
 /// How a column merges the value of a later event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +53,8 @@ pub enum Type {
     StringList,
 }
 
-/// One value of one column. Plain JSON; an empty list reads back as `Longs`.
+/// One value of one column. Plain JSON; an empty list reads back as `Longs`. A text or a list is one allocation
+/// in the log and in all rows of every server that no event has given another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -132,11 +68,11 @@ pub enum Value {
     /// A value of a [`Type::Double`] column.
     Double(Number),
     /// A value of a column of any other type but lists.
-    String(Text),
+    String(Arc<str>),
     /// A value of a [`Type::LongList`] column.
-    Longs(List<i64>),
+    Longs(Arc<[i64]>),
     /// A value of a [`Type::StringList`] column.
-    Strings(List<Text>),
+    Strings(Arc<[Arc<str>]>),
 }
 
 /// A column of a table. Key, comparison value and op id are not columns, because every entry has them.
@@ -158,7 +94,7 @@ pub struct Entry {
     /// The offset in the partition's log, which identifies the entry.
     pub off: u64,
     /// The key that the entry updates.
-    pub key: Text,
+    pub key: Arc<str>,
     /// The id of the op that wrote it.
     pub op: u64,
     /// The comparison value. An event is merged onto the current row unless its value is lower.
@@ -192,7 +128,7 @@ impl Type {
             Type::String | Type::Json => Value::String("null".into()),
             Type::Timestamp => Value::String("1970-01-01T00:00:00Z".into()),
             Type::Bytes => Value::String("".into()),
-            Type::LongList | Type::StringList => Value::Longs(Vec::new().into()),
+            Type::LongList | Type::StringList => Value::Longs([].into()),
         }
     }
 
@@ -250,10 +186,17 @@ fn join(head: &Value, tail: &Value) -> Value {
 
 fn distinct(list: Value) -> Value {
     match list {
-        Value::Longs(items) => Value::Longs(BTreeSet::from_iter(&*items).into_iter().copied().collect()),
-        Value::Strings(items) => Value::Strings(BTreeSet::from_iter(&*items).into_iter().cloned().collect()),
+        Value::Longs(items) => Value::Longs(sorted(&items)),
+        Value::Strings(items) => Value::Strings(sorted(&items)),
         other => other,
     }
+}
+
+fn sorted<T: Clone + Ord>(items: &[T]) -> Arc<[T]> {
+    let mut items = items.to_vec();
+    items.sort_unstable();
+    items.dedup();
+    items.into()
 }
 
 impl Entry {
@@ -343,36 +286,6 @@ impl Fnv {
     }
 }
 
-/// Serializes shared entries, for serde's `with`.
-pub(crate) mod shared {
-    use super::Entry;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::sync::Arc;
-
-    pub(crate) fn serialize<S: Serializer>(entries: &[Arc<Entry>], out: S) -> Result<S::Ok, S::Error> {
-        out.collect_seq(entries.iter().map(Arc::as_ref))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arc<Entry>>, D::Error> {
-        Ok(Vec::<Entry>::deserialize(from)?.into_iter().map(Arc::new).collect())
-    }
-}
-
-/// Serializes one shared entry, for serde's `with`.
-pub(crate) mod one_shared {
-    use super::Entry;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(crate) fn serialize<S: Serializer>(entry: &Arc<Entry>, out: S) -> Result<S::Ok, S::Error> {
-        entry.as_ref().serialize(out)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Entry>, D::Error> {
-        Entry::deserialize(from).map(Arc::new)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,8 +330,8 @@ mod tests {
     fn equal_content_has_equal_checksums_and_other_content_has_not() {
         let row = |cols: Vec<Value>| [Arc::new(Entry { key: "k".into(), cols, ..Entry::default() })];
         let sum = |cols: Vec<Value>| checksum(&row(cols));
-        assert_eq!(sum(vec![Value::Longs(vec![].into())]), sum(vec![Value::Strings(vec![].into())]));
-        assert_ne!(sum(vec![Value::Longs(vec![1, 2].into())]), sum(vec![Value::Longs(vec![2, 1].into())]));
+        assert_eq!(sum(vec![Value::Longs([].into())]), sum(vec![Value::Strings([].into())]));
+        assert_ne!(sum(vec![Value::Longs([1, 2].into())]), sum(vec![Value::Longs([2, 1].into())]));
         assert_ne!(sum(vec![Value::Null]), sum(vec![Value::Long(i64::MIN)]));
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Scan<'a> {
 
     fn value(&mut self) -> Option<Value> {
         if self.has(b"\"") {
-            return self.plain().map(|text| Value::String(text.to_owned()));
+            return self.plain().map(|text| Value::String(text.into()));
         }
         if !self.has(b"[") {
             return self.signed().map(Value::Long);
@@ -86,17 +86,17 @@ impl<'a> Scan<'a> {
             let mut texts = Vec::new();
             self.until(b"]", |scan| {
                 scan.word(b"\"")?;
-                texts.push(scan.plain()?.to_owned());
+                texts.push(scan.plain()?.into());
                 Some(())
             })?;
-            return Some(Value::Strings(texts));
+            return Some(Value::Strings(texts.into()));
         }
         let mut longs = Vec::new();
         self.until(b"]", |scan| {
             longs.push(scan.signed()?);
             Some(())
         })?;
-        Some(Value::Longs(longs))
+        Some(Value::Longs(longs.into()))
     }
 
     /// Named values in the schema's order, including the end of their map.
@@ -182,7 +182,7 @@ pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
     let cols = scan.values(&schema.columns)?;
     scan.word(b"}")?;
     scan.end()?;
-    Some(Entry { off, key: key.to_owned(), op, cmp, tombstone, cols })
+    Some(Entry { off, key: key.into(), op, cmp, tombstone, cols })
 }
 
 /// A row and the id of its read.
@@ -192,7 +192,7 @@ pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
     let cols = scan.values(&schema.columns)?;
     scan.word(b",\"at\":")?;
     let (read, doc) = scan.placement()?;
-    Some((read, Row { off, key: key.to_owned(), op, cmp, cols, doc }))
+    Some((read, Row { off, key: key.into(), op, cmp, cols, doc }))
 }
 
 /// The number of an event.
@@ -291,23 +291,29 @@ mod tests {
     fn a_line_is_read_as_it_is_parsed_or_left_to_the_parser() {
         let schema = schema();
         let word = |text: &str| Value::String(text.into());
-        let words = |texts: &[&str]| Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect());
+        let words =
+            |texts: &[&str]| Value::Strings(texts.iter().map(|text| std::sync::Arc::from(*text)).collect());
         let values = [
             [Value::Null, Value::Null, Value::Null, Value::Null],
-            [word(""), Value::Long(i64::MIN), Value::Longs(vec![0, -1, i64::MAX]), words(&["a", ",", "]}"])],
-            [Value::Null, Value::Long(0), Value::Longs(Vec::new()), Value::Null],
+            [
+                word(""),
+                Value::Long(i64::MIN),
+                Value::Longs([0, -1, i64::MAX].into()),
+                words(&["a", ",", "]}"]),
+            ],
+            [Value::Null, Value::Long(0), Value::Longs([].into()), Value::Null],
             [word("\u{fc} }"), Value::Null, Value::Null, words(&[""])],
             [word("\n"), Value::Long(7), Value::Null, words(&["\\"])],
         ];
         for (at, cols) in values.map(Vec::from).into_iter().enumerate() {
             let (key, op, cmp) = (format!("k{at}"), u64::MAX, -3);
-            let row = Row { off: 7, key: key.clone(), op, cmp, cols: cols.clone(), doc: 4 };
+            let row = Row { off: 7, key: key.as_str().into(), op, cmp, cols: cols.clone(), doc: 4 };
             let line = placed_text(&schema, 9, &row);
             let (_, placement) = codec::parse(&schema, line.as_bytes()).expect("a row");
             assert_eq!(placement, Some(codec::ReadAt { read: 9, doc: 4 }));
             let is_escaped = line.contains('\\');
             assert_eq!(super::row(&schema, line.as_bytes()), (!is_escaped).then_some((9, row)), "{line}");
-            let entry = Entry { off: 7, key, op, cmp, tombstone: at % 2 == 0, cols };
+            let entry = Entry { off: 7, key: key.into(), op, cmp, tombstone: at % 2 == 0, cols };
             let line = text(&codec::entry(&schema, &entry, 0));
             assert_eq!(codec::parse(&schema, line.as_bytes()).expect("an entry").0, entry);
             assert_eq!(super::entry(&schema, line.as_bytes()), (!is_escaped).then_some(entry), "{line}");

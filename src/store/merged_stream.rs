@@ -61,7 +61,7 @@ impl StoredLine for (u64, Row) {
 impl StoredLine for (u64, CurrentRow) {
     type Key = (u64, String);
     fn key(&self) -> (u64, String) {
-        (self.0, self.1.key.clone())
+        (self.0, self.1.key.to_string())
     }
     fn from(first: u64) -> (u64, String) {
         (first, String::new())

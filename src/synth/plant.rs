@@ -6,6 +6,7 @@ use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The planted fault. All but `Differ` are planted once, in the last segment of partition 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ pub(super) struct Edits {
     /// The changed row by offset. None if the replica lacks the row.
     pub(super) rows: BTreeMap<u64, Option<Row>>,
     /// A key and the offsets that the replica flags as current.
-    pub(super) flags: Option<(String, Vec<u64>)>,
+    pub(super) flags: Option<(Arc<str>, Vec<u64>)>,
     /// Whether the replica downloaded the segment.
     pub(super) downloaded: bool,
 }

@@ -12,6 +12,7 @@ use dissent_core::history::time::Nanos;
 use dissent_store::run_writer::RunWriter;
 use dissent_store::writing::StoreError;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// A committed segment, and each replica's copy of it.
 struct HeldCopy {
@@ -29,7 +30,7 @@ struct Copy {
 #[derive(Default)]
 struct PartitionState {
     /// The values in every healthy replica's current row, by key.
-    keys: HashMap<String, Vec<Value>>,
+    keys: HashMap<Arc<str>, Vec<Value>>,
     held: Vec<HeldCopy>,
     end: u64,
     entries: Vec<Entry>,
@@ -267,7 +268,7 @@ impl<'o> Writer<'o> {
         if let Some((key, offs)) = &edits.flags {
             moved.insert(key, offs.clone());
         }
-        let moved = moved.into_iter().map(|(key, offs)| CurrentRow { key: key.to_owned(), offs });
+        let moved = moved.into_iter().map(|(key, offs)| CurrentRow { key: key.into(), offs });
         let moved: Vec<CurrentRow> = moved.collect();
         let covers = self.covers(partition, replica);
         let (id, base) = self.next_read((partition, replica, None));
@@ -323,7 +324,7 @@ impl PartitionState {
         self.end += 1;
         let state = match self.keys.get_mut(&op.key) {
             Some(state) => state,
-            None => self.keys.entry(op.key.clone()).or_insert_with(|| vec![Value::Null; columns.len()]),
+            None => self.keys.entry(Arc::clone(&op.key)).or_insert_with(|| vec![Value::Null; columns.len()]),
         };
         for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&op.cols) {
             merge(column.merge, value, event);
@@ -355,7 +356,7 @@ fn merge(merge: Merge, state: &mut Value, event: &Value) {
 fn choose_site(rows: &[Row], seed: u64) -> Option<PlantSite<'_>> {
     let mut last: BTreeMap<&str, (&Row, Option<&Row>)> = BTreeMap::new();
     for row in rows {
-        let earlier = last.get(row.key.as_str()).map(|(current, _)| *current);
+        let earlier = last.get(row.key.as_ref()).map(|(current, _)| *current);
         last.insert(&row.key, (row, earlier));
     }
     let pairs: Vec<PlantSite<'_>> = last

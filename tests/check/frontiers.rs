@@ -95,7 +95,7 @@ impl Case {
             let (key, cols) = (entry.key.clone(), entry.cols.clone());
             newest.insert(&entry.key, CountedRow { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
             if entry.tombstone {
-                newest.remove(entry.key.as_str());
+                newest.remove(entry.key.as_ref());
             }
         }
         let mut rows: Vec<CountedRow> = newest.into_values().collect();
@@ -114,13 +114,13 @@ impl Case {
         let is_beside = key.starts_with('+');
         let key = key.trim_start_matches('+').to_owned();
         if how == "-" {
-            return rows.retain(|row| row.key != key);
+            return rows.retain(|row| *row.key != *key);
         }
         if is_beside {
             let cols = vec![Value::Null; self.record.meta.schema.columns.len()];
-            rows.push(CountedRow { key: key.clone(), op: 0, cmp: 0, cols, count: 1 });
+            rows.push(CountedRow { key: key.clone().into(), op: 0, cmp: 0, cols, count: 1 });
         }
-        let row = rows.iter_mut().rfind(|row| row.key == key).expect("a row that is there");
+        let row = rows.iter_mut().rfind(|row| *row.key == *key).expect("a row that is there");
         for (name, text) in fields(how) {
             match name {
                 "op" => row.op = number(text),

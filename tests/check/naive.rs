@@ -4,6 +4,7 @@ use dissent_core::history::row::{Entry, Row};
 use dissent_core::history::schema::rules::{Absence, EventOfDeleted, Rules};
 use dissent_core::history::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Which entries a replica merged.
 pub(crate) type Sees<'s> = &'s dyn Fn(&Entry) -> bool;
@@ -22,7 +23,7 @@ pub(crate) enum Meaning {
 /// The entries of a key up to an offset, each with what it means.
 pub(crate) fn meanings<'l>(rules: &Rules, log: &'l [Entry], key: &str, to: u64) -> Vec<(&'l Entry, Meaning)> {
     let mut told: Vec<(&Entry, Meaning)> = Vec::new();
-    for entry in log.iter().filter(|entry| entry.key == key && entry.off <= to) {
+    for entry in log.iter().filter(|entry| *entry.key == *key && entry.off <= to) {
         let accepted = || told.iter().filter(|(_, meaning)| *meaning == Meaning::Accepted).map(|(it, _)| *it);
         let is_repeated = told.iter().any(|(earlier, _)| earlier.op == entry.op);
         let is_deleted = accepted().next_back().is_some_and(|last| last.tombstone);
@@ -92,7 +93,7 @@ pub(crate) fn may_be_absent(rules: &Rules, log: &[Entry], entry: &Entry) -> bool
 
 fn reduce(column: &Column, values: &[&Value]) -> Value {
     let longs: Vec<i64> = values.iter().flat_map(|value| longs_of(value)).collect();
-    let strings: Vec<String> = values.iter().flat_map(|value| strings_of(value)).collect();
+    let strings: Vec<Arc<str>> = values.iter().flat_map(|value| strings_of(value)).collect();
     let given: Vec<&&Value> = values.iter().filter(|value| ***value != Value::Null).collect();
     if given.is_empty() {
         return column.ty.default_value();
@@ -103,8 +104,8 @@ fn reduce(column: &Column, values: &[&Value]) -> Value {
         (Merge::Increment, _) => Value::Long(longs.iter().fold(0, |sum, long| sum.wrapping_add(*long))),
         (Merge::Max, _) => Value::Long(longs.into_iter().max().unwrap_or_default()),
         (Merge::Min, _) => Value::Long(longs.into_iter().min().unwrap_or_default()),
-        (Merge::Append, Type::StringList) => Value::Strings(strings),
-        (Merge::Append, _) => Value::Longs(longs),
+        (Merge::Append, Type::StringList) => Value::Strings(strings.into()),
+        (Merge::Append, _) => Value::Longs(longs.into()),
         (Merge::Union, Type::StringList) => {
             Value::Strings(strings.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
         }
@@ -115,14 +116,14 @@ fn reduce(column: &Column, values: &[&Value]) -> Value {
 fn longs_of(value: &Value) -> Vec<i64> {
     match value {
         Value::Long(long) => vec![*long],
-        Value::Longs(longs) => longs.clone(),
+        Value::Longs(longs) => longs.to_vec(),
         _ => Vec::new(),
     }
 }
 
-fn strings_of(value: &Value) -> Vec<String> {
+fn strings_of(value: &Value) -> Vec<Arc<str>> {
     match value {
-        Value::Strings(strings) => strings.clone(),
+        Value::Strings(strings) => strings.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -145,8 +146,8 @@ pub(crate) fn spell(value: &Value) -> String {
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Long(long) => long.to_string(),
         Value::Double(double) => double.get().to_string(),
-        Value::String(string) if string == "null" => "_".to_owned(),
-        Value::String(string) => string.clone(),
+        Value::String(string) if **string == *"null" => "_".to_owned(),
+        Value::String(string) => string.to_string(),
         Value::Longs(list) => {
             let list: Vec<String> = list.iter().map(i64::to_string).collect();
             if list.is_empty() { "_".to_owned() } else { list.join(",") }
@@ -164,9 +165,9 @@ pub(crate) fn value(column: &Column, text: &str) -> Value {
         (_, Type::Double) => Value::double(text.parse().expect("a double")),
         (_, Type::Boolean) => Value::Boolean(text.parse().expect("a boolean")),
         (_, Type::String | Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json) => {
-            Value::String(text.to_owned())
+            Value::String(text.into())
         }
         (_, Type::LongList) => Value::Longs(text.split(',').map(long).collect()),
-        (_, Type::StringList) => Value::Strings(text.split(',').map(str::to_owned).collect()),
+        (_, Type::StringList) => Value::Strings(text.split(',').map(Arc::from).collect()),
     }
 }

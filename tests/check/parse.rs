@@ -208,7 +208,7 @@ impl Case {
         };
         let mut cols: Vec<Value> = schema.columns.iter().map(given).collect();
         naive::provenance(schema, &[op]).into_iter().for_each(|(at, value)| cols[at] = value);
-        let entry = Entry { off, key: key.clone(), op, cmp, tombstone, cols };
+        let entry = Entry { off, key: key.clone().into(), op, cmp, tombstone, cols };
         if sent {
             self.acknowledge(op, &key, Some(off));
         }
@@ -268,7 +268,7 @@ impl Case {
     fn send(&mut self, op: u64, key: &str) {
         let due = Nanos(self.clock);
         let (partition, key) = (self.partition, key.to_owned());
-        let sent = Op { id: op, partition, key, cmp: 0, cols: Vec::new(), delete: false, due };
+        let sent = Op { id: op, partition, key: key.into(), cmp: 0, cols: Vec::new(), delete: false, due };
         self.push(Event::Invoke { op: sent });
     }
 

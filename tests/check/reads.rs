@@ -219,7 +219,7 @@ impl Case {
             base,
             soundness,
         }));
-        let currents = flags.into_iter().map(|(key, offs)| (id, CurrentRow { key, offs }));
+        let currents = flags.into_iter().map(|(key, offs)| (id, CurrentRow { key: key.into(), offs }));
         self.record.current_rows[self.partition as usize].extend(currents);
     }
 
@@ -254,11 +254,11 @@ impl Case {
             let visible = covers.iter().filter(|cover| cover.registered != Observed::Known(false));
             visible.into_iter().any(|cover| cover.start <= off && off < cover.end)
         };
-        let keys: BTreeSet<&String> = log.iter().map(|entry| &entry.key).collect();
+        let keys: BTreeSet<&Arc<str>> = log.iter().map(|entry| &entry.key).collect();
         let last = keys.into_iter().filter_map(|key| {
             let accepted = naive::accepted(&self.record.meta.schema.rules, log, key, u64::MAX);
             let last = accepted.into_iter().rev().find(|entry| shown(entry.off))?;
-            Some((key.clone(), if last.tombstone { Vec::new() } else { vec![last.off] }))
+            Some((key.to_string(), if last.tombstone { Vec::new() } else { vec![last.off] }))
         });
         last.collect()
     }
@@ -286,7 +286,7 @@ fn except(schema: &Schema, log: &[Entry], rows: &mut BTreeMap<u64, Vec<Row>>, ex
         }
         if let Some(key) = word.strip_prefix('+') {
             let cols = schema.columns.iter().map(|column| column.ty.default_value()).collect();
-            rows.insert(off, vec![Row { off, key: key.to_owned(), op: 0, cmp: 0, cols, doc: 0 }]);
+            rows.insert(off, vec![Row { off, key: key.into(), op: 0, cmp: 0, cols, doc: 0 }]);
             continue;
         }
         let at = rows.entry(off).or_insert_with(|| vec![plain().expect("a row")]);

@@ -126,8 +126,8 @@ fn other(value: &Value) -> Value {
         Value::Boolean(boolean) => Value::Boolean(!boolean),
         Value::Long(long) => Value::Long(long.wrapping_add(1)),
         Value::Double(double) => Value::double(double.get() / 2.0 + 1.0),
-        Value::String(text) => Value::String(format!("{text}x")),
+        Value::String(text) => Value::String(format!("{text}x").into()),
         Value::Longs(longs) => Value::Longs(longs.iter().copied().chain([-1]).collect()),
-        Value::Strings(texts) => Value::Strings(texts.iter().cloned().chain(["x".to_owned()]).collect()),
+        Value::Strings(texts) => Value::Strings(texts.iter().cloned().chain(["x".into()]).collect()),
     }
 }

@@ -65,7 +65,7 @@ impl View {
         every.rows.iter().flatten().for_each(|(read, row)| rows.entry(*read).or_default().push(row.clone()));
         let mut currents: BTreeMap<u64, Vec<(String, Vec<u64>)>> = BTreeMap::new();
         for (read, row) in every.current_rows.iter().flatten() {
-            currents.entry(*read).or_default().push((row.key.clone(), row.offs.clone()));
+            currents.entry(*read).or_default().push((row.key.to_string(), row.offs.clone()));
         }
         let (copies, flags, renamed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         View { rows, currents, copies, flags, renamed }

@@ -57,7 +57,7 @@ fn one_change_to_a_row_is_the_one_finding() {
         let seen = (found.what, found.partition, found.offsets().expect("a log").0, &found.keys);
         assert_eq!(
             seen,
-            (what, partition as u32, row.off, &vec![row.key.clone()]),
+            (what, partition as u32, row.off, &vec![row.key.to_string()]),
             "{title} read {id} of {victim}"
         );
         assert_eq!(found.first.wrong, [victim], "{title} read {id}");
@@ -82,7 +82,7 @@ fn one_change_to_a_flag_is_the_one_finding() {
         let flags = CurrentRow { key: key.clone(), offs };
         show(&mut record, partition, &victim, flags);
         let found = only_finding(&record, &title);
-        assert_eq!((found.what, &found.keys), (what, &vec![key]), "{title} on {victim}");
+        assert_eq!((found.what, &found.keys), (what, &vec![key.to_string()]), "{title} on {victim}");
         assert_eq!(found.replicas, [victim], "{title}");
     });
 }
@@ -140,11 +140,11 @@ fn change_cell(draw: &mut Draw, row: &mut Row) {
         Value::Boolean(boolean) => *boolean = !*boolean,
         Value::Double(double) => row.cols[cell] = Value::double(double.get() / 2.0 + 1.0),
         Value::Long(long) => *long = long.wrapping_add(1 + draw.below(1_000) as i64),
-        Value::String(text) => text.push('x'),
-        Value::Longs(list) if draw.once_in(2) && list.len() > 1 => drop(list.pop()),
-        Value::Longs(list) => list.push(-7),
-        Value::Strings(list) => list.push("never written".to_owned()),
-        Value::Null => row.cols[cell] = Value::Longs(vec![-7]),
+        Value::String(text) => *text = format!("{text}x").into(),
+        Value::Longs(list) if draw.once_in(2) && list.len() > 1 => *list = list[..list.len() - 1].into(),
+        Value::Longs(list) => *list = [list, &[-7][..]].concat().into(),
+        Value::Strings(list) => *list = list.iter().cloned().chain(["never written".into()]).collect(),
+        Value::Null => row.cols[cell] = Value::Longs([-7].into()),
     }
 }
 

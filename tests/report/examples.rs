@@ -151,7 +151,7 @@ pub(crate) fn record(ops: u64) -> MemoryRecord {
         let op = Op {
             id,
             partition: 0,
-            key: format!("k{}", id % 97),
+            key: format!("k{}", id % 97).into(),
             cmp: id as i64,
             cols: Vec::new(),
             delete: false,
@@ -175,8 +175,8 @@ pub(crate) fn record(ops: u64) -> MemoryRecord {
 pub(crate) fn row(balance: i64, city: &str, ops: &[i64]) -> BTreeMap<String, Value> {
     BTreeMap::from([
         ("balance".to_owned(), Value::Long(balance)),
-        ("city".to_owned(), Value::String(city.to_owned())),
-        ("ops".to_owned(), Value::Longs(ops.to_vec())),
+        ("city".to_owned(), Value::String(city.into())),
+        ("ops".to_owned(), Value::Longs(ops.to_vec().into())),
         ("op".to_owned(), Value::Long(1_204)),
         ("cmp".to_owned(), Value::Long(77)),
     ])

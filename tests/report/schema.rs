@@ -149,8 +149,8 @@ fn long_numbers_survive_readers_with_doubles() {
         row.key = digits.to_owned();
         let expected = row.expected.as_mut().expect("an expected row");
         expected.insert("balance".to_owned(), Value::Long(i64::MIN));
-        expected.insert("city".to_owned(), Value::String(digits.to_owned()));
-        expected.insert("ops".to_owned(), Value::Longs(vec![1, (1 << 53) + 1]));
+        expected.insert("city".to_owned(), Value::String(digits.into()));
+        expected.insert("ops".to_owned(), Value::Longs([1, (1 << 53) + 1].into()));
     });
     let meta = RunMeta { seed: Seed(u64::MAX), ..meta() };
     let told = text(&verdict, &meta);

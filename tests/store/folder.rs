@@ -128,7 +128,7 @@ fn a_row_that_no_reader_would_take_is_refused_and_leaves_the_next_read_whole() {
         .map(|(_, row)| row.as_ref().clone())
         .collect();
     let last = rows.last_mut().expect("it has rows");
-    let whole = std::mem::replace(&mut last.key, "k".repeat(LINE_BYTES_MAX));
+    let whole = std::mem::replace(&mut last.key, "k".repeat(LINE_BYTES_MAX).into());
     let error = run.rows(Nanos(0), first, &rows).expect_err("refused").to_string();
     assert!(error.contains("content/") && error.contains("is longer than"), "{error}");
     rows.last_mut().expect("it has rows").key = whole;

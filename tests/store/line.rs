@@ -3,6 +3,7 @@
 use crate::store::sample::{meta, record};
 use dissent_core::history::schema::Value;
 use dissent_store::codec;
+use std::sync::Arc;
 
 fn json(line: &impl serde::Serialize) -> String {
     serde_json::to_string(line).expect("json")
@@ -27,9 +28,9 @@ fn unknown_fields_and_columns_are_skipped_and_absent_columns_are_null() {
     let line = r#"{"new":{"a":[1]},"key":"k\u00e9","cols":{"ops":[4],"other":1.5,"x":2},"cmp":3,
         "off":1,"op":2,"at":{"doc":5,"seg":"s","read":6}}"#;
     let (read, row) = codec::decode_row(&meta().schema, line.as_bytes()).expect("row");
-    let cols = vec![Value::Long(2), Value::Null, Value::Longs(vec![4]), Value::Null];
+    let cols = vec![Value::Long(2), Value::Null, Value::Longs([4].into()), Value::Null];
     assert_eq!((read, row.off, row.op, row.cmp, row.doc), (6, 1, 2, 3, 5));
-    assert_eq!((row.key.as_str(), row.cols), ("ké", cols));
+    assert_eq!((row.key.as_ref(), row.cols), ("ké", cols));
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn lines_that_lack_something_are_refused_by_its_name() {
 
 #[test]
 fn values_are_told_apart_by_their_json() {
-    let strings = |list: &[&str]| Value::Strings(list.iter().map(|s| (*s).to_owned()).collect());
+    let strings = |list: &[&str]| Value::Strings(list.iter().map(|s| Arc::from(*s)).collect());
     for (text, value) in [
         ("null", Value::Null),
         ("-9223372036854775808", Value::Long(i64::MIN)),
@@ -64,10 +65,10 @@ fn values_are_told_apart_by_their_json() {
         ("-0.0", Value::double(-0.0)),
         ("1e+300", Value::double(1e300)),
         ("\"NaN\"", Value::double(f64::NAN)),
-        ("\"\"", Value::String(String::new())),
-        ("\"a\\n\"", Value::String("a\n".to_owned())),
-        ("[]", Value::Longs(Vec::new())),
-        ("[1,-2]", Value::Longs(vec![1, -2])),
+        ("\"\"", Value::String(String::new().into())),
+        ("\"a\\n\"", Value::String("a\n".into())),
+        ("[]", Value::Longs([].into())),
+        ("[1,-2]", Value::Longs([1, -2].into())),
         ("[\"\",\"b\"]", strings(&["", "b"])),
     ] {
         assert_eq!(serde_json::from_str::<Value>(text).expect(text), value);

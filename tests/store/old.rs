@@ -32,6 +32,6 @@ fn runs_of_every_format_are_read() {
         assert_eq!(counts(&old), wanted, "as written by format {format}");
         let folder = RunReader::open(&old).expect("opened");
         let last = folder.rows(1).last().map(|(read, row)| (read, row.off, row.key.clone()));
-        assert_eq!(last, Some((19, 9, "k0".to_owned())));
+        assert_eq!(last, Some((19, 9, "k0".into())));
     }
 }

@@ -44,15 +44,15 @@ pub(crate) fn meta() -> RunMeta {
 fn cols(off: u64) -> Vec<Value> {
     let tags = match off % 3 {
         0 => Value::Null,
-        1 => Value::Longs(Vec::new()),
-        _ => Value::Strings(vec![format!("tag \"{off}\"\n"), "ü".to_owned()]),
+        1 => Value::Longs([].into()),
+        _ => Value::Strings([format!("tag \"{off}\"\n").into(), "ü".into()].into()),
     };
     let off = off.cast_signed();
     vec![
         Value::Long(i64::MIN + off),
         tags,
-        Value::Longs(vec![off, i64::MAX]),
-        Value::String("null".to_owned()),
+        Value::Longs([off, i64::MAX].into()),
+        Value::String("null".into()),
     ]
 }
 
@@ -63,12 +63,12 @@ fn key(off: u64) -> String {
 fn entry(off: u64) -> Entry {
     let tombstone = off == 7;
     let cols = if tombstone { vec![Value::Null; 4] } else { cols(off) };
-    Entry { off, key: key(off), op: u64::MAX - off, cmp: -off.cast_signed(), tombstone, cols }
+    Entry { off, key: key(off).into(), op: u64::MAX - off, cmp: -off.cast_signed(), tombstone, cols }
 }
 
 fn row(off: u64) -> Row {
     let doc = off as u32 % 5;
-    Row { off, key: key(off), op: u64::MAX - off, cmp: -off.cast_signed(), cols: cols(off), doc }
+    Row { off, key: key(off).into(), op: u64::MAX - off, cmp: -off.cast_signed(), cols: cols(off), doc }
 }
 
 fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
@@ -123,7 +123,7 @@ impl Sampler {
     fn current(&mut self, capture: u32, replica: &str, partition: u32, keys: &[&str]) {
         self.reads += 1;
         let id = self.reads;
-        let flags = keys.iter().map(|key| (id, CurrentRow { key: (*key).to_owned(), offs: vec![1, id] }));
+        let flags = keys.iter().map(|key| (id, CurrentRow { key: (*key).into(), offs: vec![1, id] }));
         self.record.current_rows[partition as usize].extend(flags);
         let covers = vec![cover(partition, 0..10, 1)];
         self.event(Event::CurrentRead(CurrentRead {
@@ -155,7 +155,7 @@ pub(crate) fn record() -> MemoryRecord {
     let mut run = Sampler { record, reads: 0 };
     run.event(Event::Phase { phase: Phase::SetUp });
     let op =
-        Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), delete: false, due: Nanos(3) };
+        Op { id: 1, partition: 0, key: "k0".into(), cmp: 5, cols: cols(2), delete: false, due: Nanos(3) };
     run.event(Event::Invoke { op });
     run.event(Event::Complete { op: 1, outcome: OpOutcome::Unknown, off: None });
     run.event(Event::Boundary);

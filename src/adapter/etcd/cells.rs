@@ -18,6 +18,7 @@ use dissent_core::history::schema::{Merge, Schema, Value};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What all keys of dissent begin with.
 pub(super) const ROOT: &str = "dissent/";
@@ -155,8 +156,8 @@ fn merged(merge: Merge, before: Value, event: Value) -> Option<Value> {
 
 fn joined(before: Value, event: Value) -> Value {
     match (before, event) {
-        (Value::Longs(before), Value::Longs(event)) => Value::Longs([before, event].concat()),
-        (Value::Strings(before), Value::Strings(event)) => Value::Strings([before, event].concat()),
+        (Value::Longs(before), Value::Longs(event)) => Value::Longs([before, event].concat().into()),
+        (Value::Strings(before), Value::Strings(event)) => Value::Strings([before, event].concat().into()),
         // An empty list has no type of its own.
         (before @ Value::Strings(_), Value::Longs(_)) => before,
         (_, event) => event,
@@ -165,8 +166,12 @@ fn joined(before: Value, event: Value) -> Value {
 
 fn distinct(list: Value) -> Value {
     match list {
-        Value::Longs(list) => Value::Longs(BTreeSet::from_iter(list).into_iter().collect()),
-        Value::Strings(list) => Value::Strings(BTreeSet::from_iter(list).into_iter().collect()),
+        Value::Longs(list) => Value::Longs(set(&list)),
+        Value::Strings(list) => Value::Strings(set(&list)),
         other => other,
     }
+}
+
+fn set<T: Clone + Ord>(list: &[T]) -> Arc<[T]> {
+    BTreeSet::from_iter(list).into_iter().cloned().collect()
 }

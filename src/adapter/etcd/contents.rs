@@ -223,7 +223,7 @@ fn encoded(key: &str) -> String {
 fn row(cell: &RawCell) -> ContentsRow {
     let numbers = [&cell.version, &cell.lease];
     let numbers = numbers.map(|text| Value::Long(number(text).cast_signed()));
-    let cols = numbers.into_iter().chain([Value::String(shown(&cell.value))]).collect();
+    let cols = numbers.into_iter().chain([Value::String(shown(&cell.value).into())]).collect();
     ContentsRow { key: shown(&cell.key), cols, deleted: false }
 }
 

@@ -106,7 +106,7 @@ impl EtcdStore {
             let found = self.gateway.range(member, &row, json!({})).await.map_err(undone)?;
             let mut table = TableCells::default();
             table.put(&schema.table, found.kvs);
-            held = table.0.remove(&op.key).unwrap_or_default();
+            held = table.0.remove(&*op.key).unwrap_or_default();
         }
         let request = cells::transaction(schema, op, &held).map_err(undone)?;
         let answer: Json = self.gateway.call(member, TXN, &request).await?;

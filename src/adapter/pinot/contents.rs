@@ -225,7 +225,7 @@ impl PinotContents {
 pub(super) fn says_deleted(value: &Value) -> bool {
     match value {
         Value::Boolean(deleted) => *deleted,
-        Value::String(text) => text == "true" || text == "1",
+        Value::String(text) => matches!(&**text, "true" | "1"),
         Value::Long(long) => *long > 0,
         _ => false,
     }

@@ -116,7 +116,7 @@ impl CellType {
                 None => canonical::value(Type::Double, cell.as_str()?),
             },
             PinotType::Boolean => cell.as_bool().map(Value::Boolean),
-            _ => cell.as_str().map(|text| Value::String(text.to_owned())),
+            _ => cell.as_str().map(|text| Value::String(text.into())),
         }
     }
 
@@ -130,7 +130,7 @@ impl CellType {
     }
 
     fn type_default(self, is_metric: bool) -> Value {
-        let text = |text: &str| Value::String(text.to_owned());
+        let text = |text: &str| Value::String(text.into());
         match self.ty {
             PinotType::Int | PinotType::Long if is_metric => Value::Long(0),
             PinotType::Float | PinotType::Double if is_metric => Value::double(0.0),
@@ -177,19 +177,21 @@ impl CellType {
                 text.parse().ok().filter(|double: &f64| double.is_finite()).map(Value::double)
             }),
             PinotType::Double => value.as_f64().map(Value::double),
-            PinotType::BigDecimal => {
-                value.as_i64().map(|long| long.to_string()).or_else(|| plain(value)).map(Value::String)
-            }
+            PinotType::BigDecimal => value
+                .as_i64()
+                .map(|long| long.to_string())
+                .or_else(|| plain(value))
+                .map(|text| Value::String(text.into())),
             PinotType::Boolean => value.as_bool().map(Value::Boolean),
-            PinotType::Timestamp if self.single => timestamp(value).map(Value::String),
+            PinotType::Timestamp if self.single => timestamp(value).map(|text| Value::String(text.into())),
             PinotType::String => match value {
-                Json::String(text) => Some(Value::String(text.clone())),
-                Json::Bool(_) => Some(Value::String(value.to_string())),
-                Json::Number(number) if number.is_i64() => Some(Value::String(number.to_string())),
+                Json::String(text) => Some(Value::String(text.clone().into())),
+                Json::Bool(_) => Some(Value::String(value.to_string().into())),
+                Json::Number(number) if number.is_i64() => Some(Value::String(number.to_string().into())),
                 _ => None,
             },
             PinotType::Json => {
-                value.as_str().filter(|text| is_plain_json(text)).map(|text| Value::String(text.to_owned()))
+                value.as_str().filter(|text| is_plain_json(text)).map(|text| Value::String(text.into()))
             }
             PinotType::Bytes => canonical::value(Type::Bytes, value.as_str().ok_or(Uncertain)?),
             PinotType::Timestamp => None,
@@ -211,13 +213,16 @@ fn list(elements: Vec<Value>) -> Value {
             _ => None,
         })
         .collect();
-    longs.map_or_else(|| Value::Strings(elements.iter().map(text).collect()), Value::Longs)
+    match longs {
+        Some(longs) => Value::Longs(longs.into()),
+        None => Value::Strings(elements.iter().map(|element| text(element).into()).collect()),
+    }
 }
 
 /// The text of a value, for keys and lists.
 pub(super) fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         value => serde_json::to_string(value).unwrap_or_default(),
     }
 }
@@ -273,6 +278,7 @@ mod tests {
     use super::super::query_result;
     use super::*;
     use serde_json::json;
+    use std::sync::Arc;
 
     fn cell(name: &str) -> CellType {
         CellType::named(name, true).expect("a type")
@@ -283,7 +289,7 @@ mod tests {
     }
 
     fn string(text: &str) -> Value {
-        Value::String(text.to_owned())
+        Value::String(text.into())
     }
 
     #[test]
@@ -298,9 +304,9 @@ mod tests {
             Some(string("2024-05-01 08:00:00.5"))
         );
         assert_eq!(shown(cell("JSON"), json!("{\"b\":1.0,\"a\":2}")), Some(string("{\"b\":1.0,\"a\":2}")));
-        assert_eq!(shown(several("LONG"), json!([i64::MIN])), Some(Value::Longs(vec![i64::MIN])));
+        assert_eq!(shown(several("LONG"), json!([i64::MIN])), Some(Value::Longs([i64::MIN].into())));
         let texts =
-            |texts: &[&str]| Some(Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect()));
+            |texts: &[&str]| Some(Value::Strings(texts.iter().map(|text| Arc::from(*text)).collect()));
         assert_eq!(shown(several("STRING"), json!(["b", "a", "b"])), texts(&["b", "a", "b"]));
         assert_eq!(shown(several("DOUBLE"), json!([0.1, "NaN"])), texts(&["0.1", "NaN"]));
         assert_eq!(shown(several("BOOLEAN"), json!([true, false])), texts(&["true", "false"]));
@@ -325,8 +331,8 @@ mod tests {
             (9, cell("TIMESTAMP"), string("2024-05-01 08:00:00.5")),
             (10, cell("JSON"), string(r#"{"a":2,"z":1}"#)),
             (11, cell("BYTES"), string("")),
-            (12, several("DOUBLE"), Value::Strings(vec!["-Infinity".to_owned()])),
-            (13, several("STRING"), Value::Strings(vec!["c".to_owned(), "a".to_owned()])),
+            (12, several("DOUBLE"), Value::Strings(["-Infinity".into()].into())),
+            (13, several("STRING"), Value::Strings(["c".into(), "a".into()].into())),
         ] {
             assert_eq!(ty.shown("", "c", &row[at]).ok(), Some(shown));
         }
@@ -349,8 +355,8 @@ mod tests {
             (cell("STRING"), json!(12), string("12")),
             (cell("JSON"), json!("{\"a\":[1,null]}"), string("{\"a\":[1,null]}")),
             (cell("BYTES"), json!("00FF"), string("00ff")),
-            (several("INT"), json!([3, null, 1]), Value::Longs(vec![3, 1])),
-            (several("INT"), json!(7), Value::Longs(vec![7])),
+            (several("INT"), json!([3, null, 1]), Value::Longs([3, 1].into())),
+            (several("INT"), json!(7), Value::Longs([7].into())),
             (several("INT"), json!([]), Value::Null),
             (cell("LONG"), Json::Null, Value::Null),
         ] {
@@ -377,8 +383,8 @@ mod tests {
         assert_eq!(cell("INT").default(false, &Json::Null), Value::Long(i64::from(i32::MIN)));
         assert_eq!(cell("INT").default(true, &Json::Null), Value::Long(0));
         assert_eq!(cell("STRING").default(false, &json!("none")), string("none"));
-        assert_eq!(several("LONG").default(false, &Json::Null), Value::Longs(vec![i64::MIN]));
-        assert_eq!(several("STRING").default(false, &Json::Null), Value::Strings(vec!["null".to_owned()]));
+        assert_eq!(several("LONG").default(false, &Json::Null), Value::Longs([i64::MIN].into()));
+        assert_eq!(several("STRING").default(false, &Json::Null), Value::Strings(["null".into()].into()));
     }
 
     #[test]

@@ -173,9 +173,9 @@ mod tests {
         assert_eq!((event.key.as_str(), event.deleted), ("eu\u{1f}7", false));
         assert_eq!(shown(&partial, message, "s"), Some(Value::Null));
         let full = of(&json!({ "mode": "FULL" }));
-        assert_eq!(shown(&full, message, "s"), Some(Value::String("null".to_owned())));
+        assert_eq!(shown(&full, message, "s"), Some(Value::String("null".into())));
         assert_eq!(shown(&full, message, "xi"), Some(Value::Long(0)));
-        assert_eq!(shown(&full, message, "ms"), Some(Value::Strings(vec!["b".to_owned(), "a".to_owned()])));
+        assert_eq!(shown(&full, message, "ms"), Some(Value::Strings(["b".into(), "a".into()].into())));
     }
 
     #[test]

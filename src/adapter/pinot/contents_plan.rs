@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(cuts(longs(&[10, 9, 8, 7, 6, 5, 4, 3]), 4), ["5", "7", "9"]);
         assert_eq!(cuts(longs(&[1, 1, 1, 1, 2]), 3), Vec::<String>::new());
         assert_eq!(cuts(Vec::new(), 3), Vec::<String>::new());
-        let texts = ["\u{ffff}", "a", "\u{10000}"].map(|text| Value::String(text.to_owned()));
+        let texts = ["\u{ffff}", "a", "\u{10000}"].map(|text| Value::String(text.into()));
         assert_eq!(cuts(texts.to_vec(), 3), ["\u{10000}", "\u{ffff}"]);
     }
 }

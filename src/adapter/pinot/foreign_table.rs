@@ -97,7 +97,7 @@ fn unmodelled(keys: &[String], comparisons: &[String], config: &Json) -> Vec<Str
 
 /// A cell of any type, for display. A value that JSON has, but no type of ours, is shown as JSON.
 pub(super) fn display_value(cell: &Json) -> Value {
-    Value::deserialize(cell).unwrap_or_else(|_| Value::String(cell.to_string()))
+    Value::deserialize(cell).unwrap_or_else(|_| Value::String(cell.to_string().into()))
 }
 
 /// A key as the user writes it.
@@ -122,7 +122,7 @@ pub(super) fn entry(
     let key = display_key(keys.iter().filter_map(|name| fields.get(name)));
     let columns = schema.columns.iter();
     let cols = columns.map(|column| fields.get(&column.name).map_or(Value::Null, display_value)).collect();
-    Ok(Entry { off, key, op: 0, cmp: 0, tombstone: false, cols })
+    Ok(Entry { off, key: key.into(), op: 0, cmp: 0, tombstone: false, cols })
 }
 
 #[cfg(test)]
@@ -167,10 +167,10 @@ mod tests {
         }
         let message = br#"{"region":"eu","account":7,"balance":1.5,"tags":["a"],"other":{}}"#;
         let entry = entry(&foreign_table.keys, &schema, "here", 3, message).expect("an entry");
-        assert_eq!((entry.off, entry.key.as_str()), (3, "eu,7"));
+        assert_eq!((entry.off, entry.key.as_ref()), (3, "eu,7"));
         assert_eq!(
             entry.cols,
-            [Value::Strings(vec!["a".to_owned()]), Value::double(1.5), Value::Null, Value::Null]
+            [Value::Strings(["a".into()].into()), Value::double(1.5), Value::Null, Value::Null]
         );
         for nonsense in [&b"Obj\x01"[..], b"{}", b"", br#"["eu",7]"#] {
             assert!(super::entry(&foreign_table.keys, &schema, "here", 3, nonsense).is_err());

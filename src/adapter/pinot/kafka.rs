@@ -158,7 +158,7 @@ impl Topic {
             return foreign_table::entry(keys, &self.schema, &at, off, value);
         }
         let (key, op, cmp, cols) = entry(&self.schema, &at, value)?;
-        Ok(Entry { off, key, op, cmp, tombstone: false, cols })
+        Ok(Entry { off, key: key.into(), op, cmp, tombstone: false, cols })
     }
 
     fn lost(&self, cause: impl ToString) -> TargetError {
@@ -207,7 +207,7 @@ impl Topic {
     /// Produces ops to one partition and returns their offsets, where they are known.
     async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<Option<i64>>, TargetError> {
         let record = |op: &&Op| Record {
-            key: Some(op.key.clone().into_bytes()),
+            key: Some(op.key.as_bytes().to_vec()),
             value: Some(message(&self.schema, &op.key, op.id, op.cmp, &op.cols).to_string().into_bytes()),
             headers: BTreeMap::new(),
             timestamp: DateTime::from_timestamp_millis(now_ms().cast_signed()).unwrap_or_default(),

@@ -8,6 +8,7 @@ use dissent_core::history::canonical;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// A broker's answer to a query.
 #[derive(Deserialize)]
@@ -100,30 +101,30 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
             None => canonical::value(Type::Double, cell.as_str().ok_or_else(odd)?).ok_or_else(odd)?,
         },
         Type::Boolean => Value::Boolean(cell.as_bool().ok_or_else(odd)?),
-        Type::String => Value::String(cell.as_str().ok_or_else(odd)?.to_owned()),
+        Type::String => Value::String(cell.as_str().ok_or_else(odd)?.into()),
         // The server shows an instant in the zone of its own clock, and does not say which. Servers in
         // different zones show the same instant differently.
         Type::Timestamp => {
             let shown = cell.as_str().ok_or_else(odd)?;
             let instant = canonical::value(Type::Timestamp, &format!("{shown}Z"));
-            instant.unwrap_or_else(|| Value::String(shown.to_owned()))
+            instant.unwrap_or_else(|| Value::String(shown.into()))
         }
         ty @ (Type::Decimal | Type::Bytes | Type::Json) => {
             let shown = cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
-            canonical::value(ty, &shown).unwrap_or(Value::String(shown))
+            canonical::value(ty, &shown).unwrap_or(Value::String(shown.into()))
         }
         Type::LongList => {
             let longs: Option<Vec<i64>> = list()?.iter().map(Json::as_i64).collect();
             match longs.ok_or_else(odd)?.as_slice() {
-                [i64::MIN] => Value::Longs(Vec::new()),
-                longs => Value::Longs(longs.to_vec()),
+                [i64::MIN] => Value::Longs(Arc::default()),
+                longs => Value::Longs(longs.into()),
             }
         }
         Type::StringList => {
             let texts: Option<Vec<&str>> = list()?.iter().map(Json::as_str).collect();
             match texts.ok_or_else(odd)?.as_slice() {
-                ["null"] | [] => Value::Longs(Vec::new()),
-                texts => Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect()),
+                ["null"] | [] => Value::Longs(Arc::default()),
+                texts => Value::Strings(texts.iter().map(|text| Arc::from(*text)).collect()),
             }
         }
     })
@@ -196,11 +197,11 @@ mod tests {
             let shown: Json = serde_json::from_str(text).expect("JSON");
             cell("", &column(ty), &shown).ok()
         };
-        assert_eq!(of(Type::LongList, "[-9223372036854775808]"), Some(Value::Longs(Vec::new())));
-        assert_eq!(of(Type::StringList, r#"["null"]"#), Some(Value::Longs(Vec::new())));
-        assert_eq!(of(Type::LongList, "[3,-1]"), Some(Value::Longs(vec![3, -1])));
+        assert_eq!(of(Type::LongList, "[-9223372036854775808]"), Some(Value::Longs([].into())));
+        assert_eq!(of(Type::StringList, r#"["null"]"#), Some(Value::Longs([].into())));
+        assert_eq!(of(Type::LongList, "[3,-1]"), Some(Value::Longs([3, -1].into())));
         assert_eq!(of(Type::Long, "-9223372036854775808"), Some(Value::Long(i64::MIN)));
-        assert_eq!(of(Type::String, r#""a""#), Some(Value::String("a".to_owned())));
+        assert_eq!(of(Type::String, r#""a""#), Some(Value::String("a".into())));
         for (ty, nonsense) in
             [(Type::Long, "1.5"), (Type::Long, r#""1""#), (Type::LongList, "1"), (Type::String, "null")]
         {

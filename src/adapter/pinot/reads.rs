@@ -372,9 +372,9 @@ impl Reads {
         let before = before.unwrap_or_default();
         let gone = before.keys().filter(|key| !now.contains_key(*key));
         let mut changed: Vec<CurrentRow> =
-            gone.map(|key| CurrentRow { key: key.clone(), offs: Vec::new() }).collect();
+            gone.map(|key| CurrentRow { key: key.clone().into(), offs: Vec::new() }).collect();
         let moved = now.into_iter().filter(|(key, offs)| before.get(key) != Some(offs));
-        changed.extend(moved.map(|(key, offs)| CurrentRow { key, offs }));
+        changed.extend(moved.map(|(key, offs)| CurrentRow { key: key.into(), offs }));
         changed
     }
 
@@ -396,7 +396,7 @@ impl Reads {
         let cols =
             named.map(|(column, cell)| query_result::cell(&url, column, cell)).collect::<Result<_, _>>()?;
         let off = start + u64::from(doc);
-        Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
+        Ok(Row { off, key: key.into(), op: op.cast_unsigned(), cmp, cols, doc })
     }
 }
 
@@ -410,7 +410,7 @@ fn foreign_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row
     let cols = cols.iter().map(foreign_table::display_value).collect();
     Ok(Row {
         off: start + u64::from(doc),
-        key: foreign_table::display_key(key.iter()),
+        key: foreign_table::display_key(key.iter()).into(),
         op: 0,
         cmp: 0,
         cols,

@@ -329,7 +329,7 @@ pub(super) fn entry(
         }
         value => value,
     });
-    Ok((key, op.cast_unsigned(), cmp, cols.collect()))
+    Ok((key.to_string(), op.cast_unsigned(), cmp, cols.collect()))
 }
 
 /// An instant as Java reads it: without a zone. Pinot drops an event with any other text.

@@ -150,10 +150,10 @@ impl PostgresContents {
 /// What a server shows, letter by letter, unless it is a number or a boolean.
 fn shown(ty: Type, text: String) -> Value {
     match ty {
-        Type::Long => text.parse().map_or(Value::String(text), Value::Long),
-        Type::Double => text.parse().map_or(Value::String(text), Value::double),
+        Type::Long => text.parse().map_or(Value::String(text.into()), Value::Long),
+        Type::Double => text.parse().map_or(Value::String(text.into()), Value::double),
         Type::Boolean => Value::Boolean(text == "true"),
-        _ => Value::String(text),
+        _ => Value::String(text.into()),
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) type Parameter = (Box<dyn ToSql + Sync + Send>, SqlType);
 
 /// The parameters of a delete: key and comparison value.
 pub(super) fn of_delete(op: &Op) -> Vec<Parameter> {
-    vec![(Box::new(op.key.clone()), SqlType::TEXT), (Box::new(op.cmp), SqlType::INT8)]
+    vec![(Box::new(op.key.to_string()), SqlType::TEXT), (Box::new(op.cmp), SqlType::INT8)]
 }
 
 /// The parameters of any other write: key, comparison value, op and columns.
@@ -37,11 +37,11 @@ fn parameter(ty: Type, value: &Value) -> Parameter {
         (Value::Long(long), _) => Box::new(*long),
         (Value::Double(double), _) => Box::new(double.get()),
         (Value::String(name), Type::Double) => Box::new(name.parse::<f64>().ok()),
-        (Value::String(string), _) => Box::new(string.clone()),
+        (Value::String(string), _) => Box::new(string.to_string()),
         // An empty list of strings is read as one of longs.
         (Value::Longs(list), Type::StringList) if list.is_empty() => Box::new(Vec::<String>::new()),
-        (Value::Longs(list), _) => Box::new(list.clone()),
-        (Value::Strings(list), _) => Box::new(list.clone()),
+        (Value::Longs(list), _) => Box::new(list.to_vec()),
+        (Value::Strings(list), _) => Box::new(list.iter().map(|text| text.to_string()).collect::<Vec<_>>()),
         (Value::Null, Type::Long) => Box::new(None::<i64>),
         (Value::Null, Type::Double) => Box::new(None::<f64>),
         (Value::Null, Type::Boolean) => Box::new(None::<bool>),
@@ -60,14 +60,18 @@ pub(super) fn row(schema: &Schema, row: &Row) -> Result<StateRow, Error> {
         Type::Long => value(row, at, Value::Long),
         Type::Double => value(row, at, Value::double),
         Type::Boolean => value(row, at, Value::Boolean),
-        Type::String => value(row, at, Value::String),
+        Type::String => value(row, at, |text: String| Value::String(text.into())),
         ty @ (Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json) => {
             let text: Option<String> = row.try_get(at)?;
             // What PostgreSQL shows and this program cannot read is shown as it is.
-            Ok(text.map_or(Value::Null, |text| canonical::value(ty, &text).unwrap_or(Value::String(text))))
+            Ok(text.map_or(Value::Null, |text| {
+                canonical::value(ty, &text).unwrap_or(Value::String(text.into()))
+            }))
         }
-        Type::LongList => value(row, at, Value::Longs),
-        Type::StringList => value(row, at, Value::Strings),
+        Type::LongList => value(row, at, |longs: Vec<i64>| Value::Longs(longs.into())),
+        Type::StringList => {
+            value(row, at, |texts: Vec<String>| Value::Strings(texts.into_iter().map(Into::into).collect()))
+        }
     });
     Ok(StateRow {
         key: row.try_get(0)?,

@@ -78,14 +78,14 @@ pub fn produced(url: &str, body: &[u8]) -> Result<Vec<u64>, TargetError> {
 /// Passes the log entries of an answer to `out`, and returns their number.
 pub fn entries(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Entry>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireEntry { off, key, op, cmp, tombstone, cols }| {
-        out(Entry { off, key, op, cmp, tombstone, cols: ordered(schema, cols) });
+        out(Entry { off, key: key.into(), op, cmp, tombstone, cols: ordered(schema, cols) });
     })
 }
 
 /// Passes the raw rows of an answer to `out`, and returns their number.
 pub fn rows(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Row>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireRow { off, key, op, cmp, cols, doc }| {
-        out(Row { off, key, op, cmp, cols: ordered(schema, cols), doc });
+        out(Row { off, key: key.into(), op, cmp, cols: ordered(schema, cols), doc });
     })
 }
 
@@ -93,7 +93,7 @@ pub fn rows(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Row>) -> R
 pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<CountedRow>, TargetError> {
     let mut rows = Vec::new();
     parse_lines(url, body, |WireHeld { key, op, cmp, cols, count }| {
-        rows.push(CountedRow { key, op, cmp, cols: ordered(schema, cols), count });
+        rows.push(CountedRow { key: key.into(), op, cmp, cols: ordered(schema, cols), count });
     })?;
     Ok(rows)
 }

@@ -3,17 +3,18 @@
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CurrentRow, Row};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The rows of one replica, in one life of it.
 #[derive(Debug, Default)]
 pub(super) struct ShownRows {
     incarnation: u64,
     /// The offset of the newest row of each key, as last read.
-    newest: BTreeMap<String, u64>,
+    newest: BTreeMap<Arc<str>, u64>,
     /// Whether `newest` was read since it was last told.
     is_fresh: bool,
     /// What was last told, and how often something was.
-    told: BTreeMap<String, u64>,
+    told: BTreeMap<Arc<str>, u64>,
     version: u64,
     /// The versions that the replica has kept, by offset. More than one at an offset: it has them twice.
     history: BTreeMap<u64, Vec<Row>>,
@@ -42,11 +43,11 @@ impl ShownRows {
     /// The keys whose newest row has changed since this version; all keys if that is not the last one told.
     pub(super) fn changes(&mut self, since: u64) -> (CurrentRowsAnswer, Vec<CurrentRow>) {
         let known = since == self.version && since != 0;
-        let is_news = |(key, off): &(&String, &u64)| !known || self.told.get(*key) != Some(*off);
+        let is_news = |(key, off): &(&Arc<str>, &u64)| !known || self.told.get(*key) != Some(*off);
         let shown = self.newest.iter().filter(is_news);
-        let shown = shown.map(|(key, off)| CurrentRow { key: key.clone(), offs: vec![*off] });
+        let shown = shown.map(|(key, off)| CurrentRow { key: Arc::clone(key), offs: vec![*off] });
         let gone = self.told.keys().filter(|key| !self.newest.contains_key(*key));
-        let gone = gone.map(|key| CurrentRow { key: key.clone(), offs: Vec::new() });
+        let gone = gone.map(|key| CurrentRow { key: Arc::clone(key), offs: Vec::new() });
         let changes: Vec<CurrentRow> = shown.chain(gone).collect();
         self.version += 1;
         self.told.clone_from(&self.newest);
@@ -79,12 +80,12 @@ mod tests {
     use super::*;
 
     fn row(key: &str, off: u64) -> Row {
-        Row { off, key: key.to_owned(), op: off, cmp: 0, cols: Vec::new(), doc: 0 }
+        Row { off, key: key.into(), op: off, cmp: 0, cols: Vec::new(), doc: 0 }
     }
 
     fn told(shown: &mut ShownRows, since: u64) -> (u64, Vec<(String, Vec<u64>)>) {
         let (answer, changes) = shown.changes(since);
-        (answer.version, changes.into_iter().map(|it| (it.key, it.offs)).collect())
+        (answer.version, changes.into_iter().map(|it| (it.key.to_string(), it.offs)).collect())
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl StateTarget {
     fn placed(&self, row: StateRow) -> Row {
         let off = self.log().place(&row.key, row.op);
         let StateRow { key, op, cmp, cols } = row;
-        Row { off, key, op, cmp, cols, doc: 0 }
+        Row { off, key: key.into(), op, cmp, cols, doc: 0 }
     }
 
     /// All rows that a replica shows now.

@@ -7,13 +7,14 @@
 use super::Command;
 use crate::history::event::{Event, Op};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// The keys in flight, and the ops that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    in_flight: HashMap<u64, (u32, String)>,
-    waiting: HashMap<String, VecDeque<Op>>,
-    retired: HashSet<String>,
+    in_flight: HashMap<u64, (u32, Arc<str>)>,
+    waiting: HashMap<Arc<str>, VecDeque<Op>>,
+    retired: HashSet<Arc<str>>,
 }
 
 impl Sessions {
@@ -28,8 +29,8 @@ impl Sessions {
                 None
             }
             None => {
-                self.waiting.insert(op.key.clone(), VecDeque::new());
-                self.in_flight.insert(op.id, (op.partition, op.key.clone()));
+                self.waiting.insert(Arc::clone(&op.key), VecDeque::new());
+                self.in_flight.insert(op.id, (op.partition, Arc::clone(&op.key)));
                 Some(op)
             }
         }

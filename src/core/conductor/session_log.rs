@@ -98,7 +98,7 @@ impl SessionLog {
         let known =
             self.by_op.get(&op).and_then(|off| Some((*off, self.slots.get(usize::try_from(*off).ok()?)?)));
         if let Some((off, Slot::Sent(entry, _))) = known
-            && entry.key == key
+            && *entry.key == *key
         {
             return off;
         }
@@ -129,7 +129,7 @@ mod tests {
 
     fn op(id: u64, key: &str) -> Op {
         let (key, cmp) = (key.to_owned(), id.cast_signed());
-        Op { id, partition: 0, key, cmp, cols: Vec::new(), delete: false, due: Nanos(0) }
+        Op { id, partition: 0, key: key.into(), cmp, cols: Vec::new(), delete: false, due: Nanos(0) }
     }
 
     fn sent(ops: &[(u64, &str)]) -> SessionLog {

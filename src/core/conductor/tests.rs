@@ -166,7 +166,7 @@ fn the_frontier_stops_at_the_first_hole() {
 }
 
 fn op(id: u64, key: &str) -> Op {
-    Op { id, partition: 0, key: key.to_owned(), cmp: 0, cols: Vec::new(), delete: false, due: Nanos(0) }
+    Op { id, partition: 0, key: key.into(), cmp: 0, cols: Vec::new(), delete: false, due: Nanos(0) }
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn rows_missing_for_a_boundary_are_written_once() {
     conductor.ask_boundary(&mut out);
     let ops = written(&mut out);
     assert_eq!((ops.len(), ops[0].partition), (590, 0));
-    let keys: std::collections::BTreeSet<&String> = ops.iter().map(|op| &op.key).collect();
+    let keys: std::collections::BTreeSet<&std::sync::Arc<str>> = ops.iter().map(|op| &op.key).collect();
     assert_eq!(keys.len(), 590, "each has a key of its own");
     // The last op gets no answer; a sample shows that it is not in the log.
     for (at, op) in ops.iter().enumerate() {

@@ -38,13 +38,13 @@ pub fn calibration(schema: &Schema) -> CalibrationOps {
         (0..).zip(BEFORE).flat_map(|(write, word)| (0..CALIBRATION_KEYS).map(move |n| (write, word, n)));
     let before = (1..).zip(writes).map(|(id, (write, word, n))| {
         let cols = if n >> write & 1 == 1 { full(schema, id, word) } else { silent(schema, id) };
-        op(id, CALIBRATED, key(n), cols, Nanos(0))
+        op(id, CALIBRATED, key(n).into(), cols, Nanos(0))
     });
     let before: Vec<Op> = before.collect();
     let after = (before.len() as u64 + 1..).zip(0..CALIBRATION_KEYS).map(|(id, n)| {
         let is_silent = schema.rules.keeps_newest_only() && u64::count_ones(n).is_multiple_of(2);
         let cols = if is_silent { silent(schema, id) } else { full(schema, id, AFTER) };
-        op(id, CALIBRATED, key(n), cols, Nanos(0))
+        op(id, CALIBRATED, key(n).into(), cols, Nanos(0))
     });
     CalibrationOps { after: after.collect(), before }
 }
@@ -69,7 +69,7 @@ mod tests {
                 .collect::<Vec<bool>>()
         };
         for n in 0..CALIBRATION_KEYS {
-            let writes: Vec<&Op> = before.iter().filter(|op| op.key == format!("cal-{n}")).collect();
+            let writes: Vec<&Op> = before.iter().filter(|op| *op.key == *format!("cal-{n}")).collect();
             assert_eq!(writes.len(), BEFORE.len());
             for (write, op) in writes.iter().enumerate() {
                 assert!(

@@ -22,14 +22,14 @@ pub(super) fn value(column: &Column, word: u32) -> Value {
     match column.ty {
         Type::Long => Value::Long(number),
         Type::Double => Value::double(number as f64 + 0.25),
-        Type::Decimal => Value::String(format!("{number}0000000000000000001.5")),
+        Type::Decimal => Value::String(format!("{number}0000000000000000001.5").into()),
         Type::Boolean => Value::Boolean(word > u32::MAX / 2),
-        Type::String => Value::String(format!("v{number}")),
-        Type::Timestamp => Value::String(instant(number)),
-        Type::Bytes => Value::String(format!("{number:016x}")),
-        Type::Json => Value::String(format!("{{\"v\":{number}}}")),
-        Type::LongList => Value::Longs(vec![number]),
-        Type::StringList => Value::Strings(vec![format!("v{number}")]),
+        Type::String => Value::String(format!("v{number}").into()),
+        Type::Timestamp => Value::String(instant(number).into()),
+        Type::Bytes => Value::String(format!("{number:016x}").into()),
+        Type::Json => Value::String(format!("{{\"v\":{number}}}").into()),
+        Type::LongList => Value::Longs([number].into()),
+        Type::StringList => Value::Strings([format!("v{number}").into()].into()),
     }
 }
 
@@ -43,7 +43,7 @@ fn instant(number: i64) -> String {
 fn trace(role: Role, op: u64) -> Value {
     match role {
         Role::Data => Value::Null,
-        Role::Ops => Value::Longs(vec![op.cast_signed()]),
+        Role::Ops => Value::Longs([op.cast_signed()].into()),
         Role::OpCount => Value::Long(1),
         Role::OpSum => Value::Long(op_hash(op)),
     }

@@ -120,7 +120,7 @@ mod tests {
                 always += u32::from(given && column.role == Role::Data && !column.optional);
             }
             assert!(always > 0, "op {id} writes nothing that every target has");
-            assert_eq!(op.cols[schema.role(Role::Ops).expect("full")], Value::Longs(vec![op.cmp]));
+            assert_eq!(op.cols[schema.role(Role::Ops).expect("full")], Value::Longs([op.cmp].into()));
         }
         assert!(ops.is_sorted_by_key(|op| op.due));
         for (spec, touched) in workload.columns.iter().zip(touched) {

@@ -4,10 +4,11 @@ use crate::history::workload::{Skew, Workload};
 use crate::seed::{Seed, Stream, below};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
 /// A key in use.
 struct LiveKey {
-    key: String,
+    key: Arc<str>,
     /// The nominal segment of its first op.
     born: u64,
     /// The number of its ops so far.
@@ -58,7 +59,7 @@ impl Keyspace {
 
     fn fresh(&mut self, partition: u32, born: u64) -> LiveKey {
         let made = &mut self.made[partition as usize];
-        let key = format!("k{partition}-{made}");
+        let key = format!("k{partition}-{made}").into();
         *made += 1;
         LiveKey { key, born, updates: 0 }
     }
@@ -67,7 +68,7 @@ impl Keyspace {
     ///
     /// Segments are *nominal*: those of a log with a boundary at exactly every `segment_rows`. Real
     /// boundaries depend on the target's timing, but the ops of a seed must not.
-    pub(super) fn draw(&mut self, index: u64) -> (u32, String) {
+    pub(super) fn draw(&mut self, index: u64) -> (u32, Arc<str>) {
         let segment = index / self.segment_ops;
         let partition = below(&mut self.rng, self.made.len() as u32);
         let total = self.sums.last().copied().unwrap_or_default();
@@ -92,7 +93,7 @@ mod tests {
 
     /// The first nominal segment and the number of ops of every key among the first `ops`. Fails if a key is
     /// drawn once it is due to retire.
-    fn lives(workload: &Workload, ops: u64) -> BTreeMap<String, (u64, u32)> {
+    fn lives(workload: &Workload, ops: u64) -> BTreeMap<Arc<str>, (u64, u32)> {
         let mut keyspace = Keyspace::new(workload, Seed(5));
         let mut lives = BTreeMap::new();
         for index in 0..ops {
@@ -106,7 +107,7 @@ mod tests {
             assert!(!(crossed && updated), "{key} should have retired before op {index}");
             *updates += 1;
         }
-        let live: BTreeSet<&String> = keyspace.live.iter().flatten().map(|live| &live.key).collect();
+        let live: BTreeSet<&Arc<str>> = keyspace.live.iter().flatten().map(|live| &live.key).collect();
         for (key, (_, updates)) in lives.iter().filter(|(key, _)| !live.contains(key)) {
             assert!(*updates >= workload.keys.retire_after_updates, "{key} retired after {updates} updates");
         }
@@ -139,7 +140,7 @@ mod tests {
             workload.keys.skew = skew;
             let lives = lives(&workload, u64::from(DRAWS));
             for (rank, share) in shares.iter().enumerate() {
-                let drawn = lives[&format!("k0-{rank}")].1;
+                let drawn = lives[format!("k0-{rank}").as_str()].1;
                 assert!(drawn.abs_diff(*share) <= DRAWS / 100, "{skew:?} rank {rank}: {drawn}, not {share}");
             }
         }

@@ -4,9 +4,10 @@ use super::columns::{full, silent};
 use crate::history::event::Op;
 use crate::history::schema::{Schema, Value, op_hash};
 use crate::history::time::Nanos;
+use std::sync::Arc;
 
 /// An op that writes these values. Its comparison value is its id.
-pub(super) fn op(id: u64, partition: u32, key: String, cols: Vec<Value>, due: Nanos) -> Op {
+pub(super) fn op(id: u64, partition: u32, key: Arc<str>, cols: Vec<Value>, due: Nanos) -> Op {
     Op { id, partition, key, cmp: id.cast_signed(), cols, delete: false, due }
 }
 
@@ -14,7 +15,7 @@ pub(super) fn op(id: u64, partition: u32, key: String, cols: Vec<Value>, due: Na
 /// consuming position moves.
 pub fn canary(schema: &Schema, partition: u32, id: u64, now: Nanos) -> Op {
     let word = (op_hash(id).cast_unsigned() >> 32) as u32;
-    op(id, partition, format!("canary-{partition}"), full(schema, id, word), now)
+    op(id, partition, format!("canary-{partition}").into(), full(schema, id, word), now)
 }
 
 /// Ids of ops that fill segments are above this, so that no other op has them.
@@ -24,7 +25,7 @@ const FILLERS: u64 = 1 << 32;
 /// merged onto nothing.
 pub fn filler(schema: &Schema, partition: u32, number: u64) -> Op {
     let cols = silent(schema, FILLERS + number);
-    op(FILLERS + number, partition, format!("filler-{partition}-{number}"), cols, Nanos(0))
+    op(FILLERS + number, partition, format!("filler-{partition}-{number}").into(), cols, Nanos(0))
 }
 
 #[cfg(test)]
@@ -37,10 +38,7 @@ mod tests {
     fn a_canary_writes_every_column_under_a_key_of_its_own() {
         let schema = schema(&test_data::workload("partial-upsert"), &[]);
         let op = canary(&schema, 1, 777, Nanos(5));
-        assert_eq!(
-            (op.id, op.partition, op.key.as_str(), op.cmp, op.due),
-            (777, 1, "canary-1", 777, Nanos(5))
-        );
+        assert_eq!((op.id, op.partition, &*op.key, op.cmp, op.due), (777, 1, "canary-1", 777, Nanos(5)));
         assert!(!op.cols.contains(&Value::Null));
     }
 }

@@ -23,12 +23,12 @@ pub fn value(ty: Type, text: &str) -> Option<Value> {
     match ty {
         Type::Long => text.parse().ok().map(Value::Long),
         Type::Double => double(text),
-        Type::Decimal => decimal(text).map(Value::String),
+        Type::Decimal => decimal(text).map(|text| Value::String(text.into())),
         Type::Boolean => boolean(text).map(Value::Boolean),
-        Type::String => Some(Value::String(text.to_owned())),
-        Type::Timestamp => timestamp(text).map(Value::String),
-        Type::Bytes => bytes(text).map(Value::String),
-        Type::Json => json(text).map(Value::String),
+        Type::String => Some(Value::String(text.into())),
+        Type::Timestamp => timestamp(text).map(|text| Value::String(text.into())),
+        Type::Bytes => bytes(text).map(|text| Value::String(text.into())),
+        Type::Json => json(text).map(|text| Value::String(text.into())),
         Type::LongList | Type::StringList => {
             serde_json::from_str(text).ok().filter(|list: &Value| list.fits(ty) && *list != Value::Null)
         }
@@ -41,7 +41,7 @@ pub fn of_type(ty: Type, value: Value) -> Result<Value, Value> {
         (_, Value::Null) => return Ok(value),
         // Many JSON libraries write 1.0 as 1.
         (Type::Double, Value::Long(long)) => self::value(ty, &long.to_string()),
-        (Type::Decimal, Value::Long(long)) => Some(Value::String(long.to_string())),
+        (Type::Decimal, Value::Long(long)) => Some(Value::String(long.to_string().into())),
         (Type::Decimal, Value::Double(double)) => self::value(ty, &double.get().to_string()),
         (Type::Double | Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json, Value::String(text)) => {
             self::value(ty, text)
@@ -205,7 +205,7 @@ mod tests {
 
     fn text(ty: Type, from: &str) -> Option<String> {
         match value(ty, from)? {
-            Value::String(text) => Some(text),
+            Value::String(text) => Some(text.to_string()),
             other => Some(format!("{other:?}")),
         }
     }
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(value(Type::Double, "1"), Some(Value::double(1.0)));
         assert_eq!(value(Type::Double, "1e999"), None);
         assert_ne!(value(Type::Double, "-0.0"), value(Type::Double, "0.0"));
-        assert_eq!(value(Type::LongList, "[1,2]"), Some(Value::Longs(vec![1, 2])));
+        assert_eq!(value(Type::LongList, "[1,2]"), Some(Value::Longs([1, 2].into())));
         assert_eq!((value(Type::LongList, "null"), value(Type::LongList, "[\"a\"]")), (None, None));
     }
 }

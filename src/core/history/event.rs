@@ -7,6 +7,7 @@ use super::row::{CoverageChange, CurrentRead, Read, Segment};
 use super::schema::Value;
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An event with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ pub struct Op {
     /// The partition it is written to.
     pub partition: u32,
     /// The key it updates.
-    pub key: String,
+    pub key: Arc<str>,
     /// Its comparison value, which decides the order of updates of a key.
     pub cmp: i64,
     /// One value per column of the schema; `Null` where the op does not set the column.

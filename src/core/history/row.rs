@@ -6,6 +6,7 @@
 
 use super::schema::Value;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One entry of a partition's input log, as read back from the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Entry {
     /// Its offset in the partition.
     pub off: u64,
     /// The key it updates.
-    pub key: String,
+    pub key: Arc<str>,
     /// The op it carries. One op may be at several offsets, when a write was retried.
     pub op: u64,
     /// Its comparison value.
@@ -30,7 +31,7 @@ pub struct Row {
     /// The offset of the log entry that it comes from.
     pub off: u64,
     /// Its key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The id of the op merged last.
     pub op: u64,
     /// Its comparison value.
@@ -46,7 +47,7 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentRow {
     /// The key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The offsets of its rows that the replica flags as current, ascending.
     pub offs: Vec<u64>,
 }

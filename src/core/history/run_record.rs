@@ -359,6 +359,13 @@ impl RunRecord for MemoryRecord {
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         Box::new(self.rows[partition as usize].chunk_by(|(_, a), (_, b)| a.off == b.off))
     }
+    // As provided, but compiled in this crate, which is built for speed.
+    fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+        self.events.iter().for_each(|stamped| each(stamped.t, EventRef::from(&stamped.event)));
+    }
+    fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+        self.log[partition as usize].iter().for_each(|entry| each(EntryHeader::from(entry)));
+    }
 }
 
 impl<'a, I: Iterator<Item = &'a [(u64, Arc<Row>)]>> RowGroups<'a> for I {

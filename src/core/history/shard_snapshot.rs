@@ -3,6 +3,7 @@
 
 use super::schema::Value;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// All rows of a shard at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct ShardSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedRow {
     /// Its key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The id of the op that wrote it.
     pub op: u64,
     /// Its comparison value.

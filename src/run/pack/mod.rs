@@ -157,19 +157,19 @@ fn redacted_events(
         let TimedEvent { t, event } = stamped.into_owned();
         let (event, is_shown) = match event {
             Event::Invoke { mut op } => {
-                let is_affected = keys.contains(&(op.partition, op.key.as_str()));
+                let is_affected = keys.contains(&(op.partition, op.key.as_ref()));
                 if is_affected {
                     ops.insert(op.id);
                 }
-                op.key = redactor.key(&op.key);
+                op.key = redactor.key(&op.key).into();
                 op.cols = redactor.cols(&op.cols);
                 (Event::Invoke { op }, is_affected)
             }
             Event::Complete { op, .. } => (event, ops.contains(&op)),
             Event::Contents(mut contents) => {
-                contents.rows.retain(|row| keys.iter().any(|(_, key)| *key == row.key));
+                contents.rows.retain(|row| keys.iter().any(|(_, key)| **key == *row.key));
                 for row in &mut contents.rows {
-                    row.key = redactor.key(&row.key);
+                    row.key = redactor.key(&row.key).into();
                     row.cols = redactor.cols(&row.cols);
                 }
                 (Event::Contents(contents), true)

@@ -11,6 +11,7 @@ use dissent_core::history::schema::{Column, Role, Schema, Value};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
 /// Fields that hold keys.
 const KEYS: [&str; 2] = ["key", "keys"];
@@ -50,11 +51,11 @@ impl Redactor {
         let mut quoted: BTreeMap<String, String> = redactor.aliases.clone();
         for partition in 0..if hides_values { *partitions } else { 0 } {
             for entry in record.log(partition) {
-                if !quoted.contains_key(&entry.key) {
-                    quoted.insert(entry.key.clone(), redactor.key(&entry.key));
+                if !quoted.contains_key(&*entry.key) {
+                    quoted.insert(entry.key.to_string(), redactor.key(&entry.key));
                 }
                 let strings = entry.cols.iter().flat_map(strings).filter(|text| !text.is_empty());
-                quoted.extend(strings.map(|text| (text.clone(), redactor.hashed("value", text))));
+                quoted.extend(strings.map(|text| (text.to_string(), redactor.hashed("value", text))));
             }
         }
         redactor.quoted = Dictionary::new(quoted);
@@ -89,12 +90,12 @@ impl Redactor {
         let hashed = |text: &dyn ToString| self.hashed("value", &text.to_string());
         match value {
             Value::Null => Value::Null,
-            Value::Boolean(boolean) => Value::String(hashed(boolean)),
-            Value::Long(long) => Value::String(hashed(long)),
-            Value::Double(double) => Value::String(hashed(&double.get())),
-            Value::String(text) => Value::String(hashed(text)),
-            Value::Longs(longs) => Value::Strings(longs.iter().map(|long| hashed(long)).collect()),
-            Value::Strings(texts) => Value::Strings(texts.iter().map(|text| hashed(text)).collect()),
+            Value::Boolean(boolean) => Value::String(hashed(boolean).into()),
+            Value::Long(long) => Value::String(hashed(long).into()),
+            Value::Double(double) => Value::String(hashed(&double.get()).into()),
+            Value::String(text) => Value::String(hashed(text).into()),
+            Value::Longs(longs) => Value::Strings(longs.iter().map(|long| hashed(long).into()).collect()),
+            Value::Strings(texts) => Value::Strings(texts.iter().map(|text| hashed(text).into()).collect()),
         }
     }
 
@@ -147,7 +148,7 @@ impl Redactor {
     }
 }
 
-fn strings(value: &Value) -> &[String] {
+fn strings(value: &Value) -> &[Arc<str>] {
     match value {
         Value::String(text) => std::slice::from_ref(text),
         Value::Strings(texts) => texts,

@@ -53,7 +53,7 @@ pub(super) fn log_lines(
     let schema = &record.meta().schema;
     let mut out = Vec::new();
     for partition in 0..record.meta().partitions {
-        for entry in record.log(partition).filter(|entry| keys.contains(&(partition, entry.key.as_str()))) {
+        for entry in record.log(partition).filter(|entry| keys.contains(&(partition, entry.key.as_ref()))) {
             let cols = named(schema, redactor.cols(&entry.cols));
             let (off, key, op) = (entry.off, redactor.key(&entry.key), entry.op);
             let (cmp, tombstone) = (entry.cmp, entry.tombstone);
@@ -80,7 +80,7 @@ pub(super) fn row_lines(
     let mut out = Vec::new();
     for partition in 0..record.meta().partitions {
         let rows = record.rows(partition);
-        for (read, row) in rows.filter(|(_, row)| keys.contains(&(partition, row.key.as_str()))) {
+        for (read, row) in rows.filter(|(_, row)| keys.contains(&(partition, row.key.as_ref()))) {
             let Some((capture, replica)) = reads.get(&read).cloned() else { continue };
             let cols = named(schema, redactor.cols(&row.cols));
             let (off, key, op, cmp, doc) = (row.off, redactor.key(&row.key), row.op, row.cmp, row.doc);

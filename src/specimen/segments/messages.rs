@@ -1,7 +1,7 @@
 //! The messages between controller and servers: two closed enums. The simulation delivers them as they are,
 //! and the processes post them as JSON.
 
-use crate::value::{Entry, shared};
+use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -99,7 +99,6 @@ pub(crate) struct Stored {
     /// The checksum of `rows`.
     pub(crate) crc: u64,
     /// One row per offset, from `start`.
-    #[serde(with = "shared")]
     pub(crate) rows: Vec<Arc<Entry>>,
 }
 
@@ -146,7 +145,6 @@ pub(crate) struct Batch {
     /// Whether the entries reach that end, or that of the log.
     pub(crate) is_last: bool,
     /// Entries from the reported position on.
-    #[serde(with = "shared")]
     pub(crate) entries: Vec<Arc<Entry>>,
 }
 

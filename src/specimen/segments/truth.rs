@@ -2,9 +2,9 @@
 //! status shows any of it, and nothing of it follows from the event log.
 
 use super::guard::Guard;
-use crate::value::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A range of offsets, without its end.
 type Offsets = (u64, u64);
@@ -71,7 +71,7 @@ pub struct DroppedKeys {
     /// The full name of the segment that was replaced.
     pub segment: String,
     /// The keys.
-    pub keys: Vec<Text>,
+    pub keys: Vec<Arc<str>>,
 }
 
 /// A row that was merged onto something else than the previous row of its key.

@@ -2,7 +2,7 @@
 //! merged onto. A row that is not registered here does not exist for merges.
 
 use super::shared_work::Results;
-use crate::value::{Column, Entry, Text};
+use crate::value::{Column, Entry};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
     /// The key, as written by the client.
-    pub key: Text,
+    pub key: Arc<str>,
     /// The offset of the current row; empty for a key that was deleted or dropped.
     pub offs: Vec<u64>,
 }
@@ -28,9 +28,9 @@ struct Latest {
 
 #[derive(Debug, Default)]
 pub(crate) struct Upsert {
-    keys: BTreeMap<Text, Latest>,
+    keys: BTreeMap<Arc<str>, Latest>,
     /// The keys that were dropped and have not come back, with the version at which they were.
-    dropped: BTreeMap<Text, u64>,
+    dropped: BTreeMap<Arc<str>, u64>,
     version: u64,
 }
 
@@ -88,10 +88,10 @@ impl Upsert {
 
     /// Drops the keys whose current row is a surplus row of segment `seq`: one at or beyond its `end`. The
     /// next event of such a key is merged onto nothing.
-    pub(crate) fn drop_surplus(&mut self, seq: u32, end: u64) -> Vec<Text> {
+    pub(crate) fn drop_surplus(&mut self, seq: u32, end: u64) -> Vec<Arc<str>> {
         let is_surplus = |latest: &Latest| latest.seq == seq && latest.row.off >= end;
         let surplus = self.keys.iter().filter(|(_, latest)| is_surplus(latest));
-        let keys: Vec<Text> = surplus.map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Arc<str>> = surplus.map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.version += 1;
             self.keys.remove(key);
@@ -170,8 +170,8 @@ mod tests {
         });
         upsert.add(0, &rows[..1]);
         let (version, _) = upsert.flags(0);
-        assert_eq!(upsert.drop_surplus(0, 2), Vec::<Text>::new(), "it lies below the end");
-        assert_eq!(upsert.drop_surplus(0, 1), [Text::from("k")]);
+        assert_eq!(upsert.drop_surplus(0, 2), Vec::<Arc<str>>::new(), "it lies below the end");
+        assert_eq!(upsert.drop_surplus(0, 1), [Arc::from("k")]);
         let gone = Flag { key: "k".into(), offs: Vec::new() };
         assert_eq!(upsert.flags(version).1, [gone]);
         let row = upsert.merge(1, &event(1, 20, Some(1)), &columns(), &mut Results::default());

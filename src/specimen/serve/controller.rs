@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::segments::Call;
 use crate::segments::Config;
 use crate::segments::{Controller, Hold};
-use crate::value::{Column, Entry, Text, Value};
+use crate::value::{Column, Entry, Value};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -56,7 +56,7 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
 #[derive(Deserialize)]
 pub(super) struct Write {
     pub(super) partition: u32,
-    key: Text,
+    key: Arc<str>,
     op: u64,
     cmp: i64,
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! The messages between the writers and the service.
 
 use super::persist::Update;
-use crate::value::{Entry, one_shared};
+use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -36,7 +36,6 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timed {
     pub(crate) ts: u64,
-    #[serde(with = "one_shared")]
     pub(crate) entry: Arc<Entry>,
 }
 

@@ -7,14 +7,14 @@
 
 use super::persist::{Contents, Update};
 use super::rule::Rule;
-use crate::value::{Entry, Text};
+use crate::value::Entry;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The waiting entries: for each key and time the entry with the highest offset, because a reader of the
 /// shard can never see another.
-type Stash = BTreeMap<(u64, Text), Arc<Entry>>;
+type Stash = BTreeMap<(u64, Arc<str>), Arc<Entry>>;
 
 /// A batch of input that was staged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

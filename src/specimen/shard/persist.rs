@@ -1,6 +1,6 @@
 //! The shard that all writers append to, and the contents that its updates add up to.
 
-use crate::value::{Entry, Text, one_shared};
+use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 pub(crate) struct Update {
     pub(crate) ts: u64,
     /// The row: the entry that gave the key its value.
-    #[serde(with = "one_shared")]
     pub(crate) entry: Arc<Entry>,
     /// How many copies of the row are added; negative if they are removed.
     pub(crate) diff: i64,
@@ -20,7 +19,6 @@ pub(crate) struct Update {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// The entry that gave the key its value.
-    #[serde(with = "one_shared")]
     pub entry: Arc<Entry>,
     /// Never 0. Negative if the row was retracted more often than written.
     pub count: i64,
@@ -28,7 +26,7 @@ pub struct Row {
 
 /// The sum of updates, by key and offset.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Contents(BTreeMap<Text, BTreeMap<u64, Row>>);
+pub(crate) struct Contents(BTreeMap<Arc<str>, BTreeMap<u64, Row>>);
 
 impl Contents {
     /// Adds an update. A row whose count becomes 0 is removed.
@@ -46,7 +44,7 @@ impl Contents {
     }
 
     /// The row that a later value of the key replaces: the latest one present.
-    pub(crate) fn current(&self, key: &Text) -> Option<&Arc<Entry>> {
+    pub(crate) fn current(&self, key: &Arc<str>) -> Option<&Arc<Entry>> {
         let present = self.0.get(key)?.values().rev().find(|row| row.count > 0);
         present.map(|row| &row.entry)
     }

@@ -25,7 +25,7 @@ fn config(guard: Guard) -> Config {
 fn write(world: &mut World, key: &str, merged_at: Option<i64>) {
     let next = world.log_ends()[0];
     let cmp = next.cast_signed();
-    let cols = vec![merged_at.map_or(Value::Null, Value::Long), Value::Longs(vec![cmp].into())];
+    let cols = vec![merged_at.map_or(Value::Null, Value::Long), Value::Longs([cmp].into())];
     let entry = Entry { key: key.into(), op: next, cmp, cols, ..Entry::default() };
     assert_eq!(world.produce(0, entry).expect("partition 0 exists"), next);
 }

@@ -5,6 +5,7 @@ use crate::adapter::state::StateStore;
 use dissent_core::history::schema::rules::{LogSource, Rules};
 use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use dissent_core::history::stored_name::stored_name;
+use std::sync::Arc;
 
 /// The first integer that a double cannot hold.
 const BEYOND_DOUBLES: i64 = (1 << 53) + 1;
@@ -73,11 +74,11 @@ fn holder(schema: &Schema, ty: Type) -> Option<&str> {
 }
 
 fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
+    Value::String(text.into())
 }
 
 fn texts(texts: &[&str]) -> Value {
-    Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect())
+    Value::Strings(texts.iter().map(|text| Arc::from(*text)).collect())
 }
 
 /// A write of every column.
@@ -91,7 +92,7 @@ pub(super) fn first(schema: &Schema) -> Vec<Trial> {
         Type::Timestamp => text("2027-07-07T07:07:07Z"),
         Type::Bytes => text("07"),
         Type::Json => text("{\"seven\":7}"),
-        Type::LongList => Value::Longs(vec![7]),
+        Type::LongList => Value::Longs([7].into()),
         Type::StringList => texts(&["seven"]),
     };
     let cols: Vec<(&str, Value)> =
@@ -117,15 +118,17 @@ fn series(ty: Type, merge: Merge) -> ([Value; 3], Value) {
         }
         (Type::Bytes, _) => ["00", "ff00", ""].map(text),
         (Type::Json, _) => ["{}", "[1,{\"a\":null}]", "{\"a\":\"b\",\"c\":1.5}"].map(text),
-        (Type::LongList, _) => [vec![2, 1], vec![1, BEYOND_DOUBLES], vec![2]].map(Value::Longs),
+        (Type::LongList, _) => {
+            [&[2, 1][..], &[1, BEYOND_DOUBLES], &[2]].map(|longs| Value::Longs(longs.into()))
+        }
         (Type::StringList, _) => [&["b", "a"][..], &["a", "c"], &["b"]].map(texts),
     };
     let merged = match (ty, merge) {
         (Type::Long, Merge::Increment) => Value::Long(BEYOND_DOUBLES - 3),
         (_, Merge::Max | Merge::Min) => three[1].clone(),
-        (Type::LongList, Merge::Append) => Value::Longs(vec![2, 1, 1, BEYOND_DOUBLES, 2]),
+        (Type::LongList, Merge::Append) => Value::Longs([2, 1, 1, BEYOND_DOUBLES, 2].into()),
         (Type::StringList, Merge::Append) => texts(&["b", "a", "a", "c", "b"]),
-        (Type::LongList, Merge::Union) => Value::Longs(vec![1, 2, BEYOND_DOUBLES]),
+        (Type::LongList, Merge::Union) => Value::Longs([1, 2, BEYOND_DOUBLES].into()),
         (Type::StringList, Merge::Union) => texts(&["a", "b", "c"]),
         (_, Merge::Ignore) => three[0].clone(),
         _ => three[2].clone(),
@@ -160,7 +163,8 @@ pub(super) fn merges(schema: &Schema) -> Vec<Trial> {
 pub(super) fn values(schema: &Schema) -> Vec<Trial> {
     let long = |long: i64| (Type::Long, "64-bit integers are exact", Value::Long(long));
     let string = |what: &'static str, string: &str| (Type::String, what, text(string));
-    let longs = |longs: Vec<i64>| (Type::LongList, "lists of integers, empty and long", Value::Longs(longs));
+    let longs =
+        |longs: Vec<i64>| (Type::LongList, "lists of integers, empty and long", Value::Longs(longs.into()));
     let list = |list: &[&str]| (Type::StringList, "lists of strings, empty and with any", texts(list));
     let exact = [i64::MIN, i64::MIN + 1, -BEYOND_DOUBLES, -1, 0, 1, BEYOND_DOUBLES, i64::MAX - 1, i64::MAX];
     let mut values = Vec::from(exact.map(long));

@@ -139,7 +139,7 @@ impl PositionWatch<'_> {
             return Err((NOT_BEYOND, format!("its position was {position}, and then the upstream {end}")));
         }
         let newest: BTreeMap<&str, u64> =
-            self.ops[..before].iter().map(|op| (op.key.as_str(), op.id)).collect();
+            self.ops[..before].iter().map(|op| (op.key.as_ref(), op.id)).collect();
         let is_older = |(key, id): &(&str, u64)| shown.get(*key).is_none_or(|row| row.op < *id);
         match newest.into_iter().find(is_older) {
             None => Ok(()),

@@ -78,13 +78,13 @@ impl<'s> Bench<'s> {
         self.last_op += 1;
         let (id, cmp) = (self.last_op, self.last_op.cast_signed());
         let cols = row_of(&self.schema, &cols);
-        Op { id, partition: 0, key: key.to_owned(), cmp, cols, delete: false, due: Nanos(0) }
+        Op { id, partition: 0, key: key.into(), cmp, cols, delete: false, due: Nanos(0) }
     }
 
     /// Expects the row that an acknowledged op makes of a key, given the columns that have a value then.
     pub(super) fn want(&mut self, op: &Op, cols: Option<Vec<Value>>) {
-        let row = cols.map(|cols| StateRow { key: op.key.clone(), op: op.id, cmp: op.cmp, cols });
-        self.expected.insert(op.key.clone(), row);
+        let row = cols.map(|cols| StateRow { key: op.key.to_string(), op: op.id, cmp: op.cmp, cols });
+        self.expected.insert(op.key.to_string(), row);
     }
 
     /// Expects nothing of a key any more.
@@ -240,7 +240,9 @@ fn unlike(schema: &Schema, expected: &StateRow, row: &StateRow) -> Option<String
 fn alike(column: &Column, expected: &Value, seen: &Value) -> bool {
     let as_set = |value: &Value| match value {
         Value::Longs(longs) => Vec::from_iter(longs.iter().map(i64::to_string).collect::<BTreeSet<_>>()),
-        Value::Strings(strings) => Vec::from_iter(strings.iter().cloned().collect::<BTreeSet<_>>()),
+        Value::Strings(strings) => {
+            Vec::from_iter(strings.iter().map(|text| text.to_string()).collect::<BTreeSet<_>>())
+        }
         _ => Vec::new(),
     };
     let is_list = |value: &Value| matches!(value, Value::Longs(_) | Value::Strings(_));

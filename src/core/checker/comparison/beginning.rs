@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_came_before_the_log_explains_some_differences_and_not_others() {
-        let (longs, nothing) = (|longs: &[i64]| Value::Longs(longs.to_vec()), Value::Null);
+        let (longs, nothing) = (|longs: &[i64]| Value::Longs(longs.into()), Value::Null);
         for (merge, folded, shown, is_explained) in [
             (Merge::Overwrite, Value::Long(1), Value::Long(2), false),
             (Merge::Overwrite, nothing.clone(), Value::Long(2), true),

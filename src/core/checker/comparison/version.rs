@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn versions_have_one_order_whatever_their_types() {
-        let text = |text: &str| Value::String(text.to_owned());
+        let text = |text: &str| Value::String(text.into());
         let ascending = [
             Value::Null,
             text("-10"),
@@ -107,7 +107,7 @@ mod tests {
             text("2024-05-01T08:00:00Z"),
             text("2024-05-01T08:00:00.12Z"),
             text("2024-05-01T08:00:00.123Z"),
-            Value::Longs(vec![1]),
+            Value::Longs([1].into()),
         ];
         for (at, a) in ascending.iter().enumerate() {
             for (other, b) in ascending.iter().enumerate() {

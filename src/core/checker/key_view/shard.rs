@@ -59,13 +59,13 @@ pub fn in_shard(record: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKe
     let schema = &record.meta().schema;
     let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
     for entry in record.log(0) {
-        known.insert(entry.key.clone());
-        if entry.key == key {
+        known.insert(entry.key.to_string());
+        if *entry.key == *key {
             entries.push(entry.into_owned());
         }
     }
     let all = captures(record);
-    if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| row.key == key)) {
+    if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| *row.key == *key)) {
         return Err(NoSuchKey { known });
     }
     let mut views: Vec<ShardCaptureView> = all.iter().map(|it| view(schema, it, key, &entries)).collect();
@@ -83,7 +83,7 @@ pub fn in_shard(record: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKe
 fn view(schema: &Schema, contents: &ShardSnapshot, key: &str, entries: &[Entry]) -> ShardCaptureView {
     let newest = entries.iter().rfind(|entry| entry.off < contents.log_end);
     let expected = live(newest);
-    let held: Vec<_> = contents.rows.iter().filter(|row| row.key == key).collect();
+    let held: Vec<_> = contents.rows.iter().filter(|row| *row.key == *key).collect();
     let rows = held
         .iter()
         .map(|it| CountedRowView { cells: named(&schema.columns, it.op, it.cmp, &it.cols), count: it.count });

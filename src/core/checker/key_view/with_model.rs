@@ -235,7 +235,7 @@ impl KeyViewBuilder<'_> {
     fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Vec<(usize, Row)>> {
         let mut rows: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (read, row) in self.record.rows(self.log_index.partition) {
-            let of_key = row.key == key
+            let of_key = *row.key == *key
                 || self.log_index.at(row.off).is_some_and(|at| self.log_index.entry(at).key == self.number);
             let Some(index) = self.history.read_index(read).filter(|_| of_key) else { continue };
             if let Some(copy) = self.timeline.by_read[index] {

@@ -52,15 +52,15 @@ impl KeyReads {
                 _ => {}
             }
         }
-        let rows = record.rows(partition).filter(|(_, row)| row.key == key);
+        let rows = record.rows(partition).filter(|(_, row)| *row.key == *key);
         let rows = rows.filter_map(|(id, row)| Some(((row.off, reads.get(&id)?.clone()), row.into_owned())));
-        let flags = record.current_rows(partition).filter(|(_, flag)| flag.key == key);
+        let flags = record.current_rows(partition).filter(|(_, flag)| *flag.key == *key);
         let current = flags.flat_map(|(id, flag)| {
             let replica = flag_reads.get(&id).cloned();
             let offs = flag.into_owned().offs.into_iter();
             offs.filter_map(move |off| Some((off, replica.clone()?))).collect::<Vec<_>>()
         });
-        let written = record.log(partition).filter(|entry| entry.key == key);
+        let written = record.log(partition).filter(|entry| *entry.key == *key);
         let written = written.map(|entry| (entry.off, entry.into_owned()));
         KeyReads {
             partition,

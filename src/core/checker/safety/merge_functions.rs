@@ -5,6 +5,7 @@ use crate::history::row::Entry;
 use crate::history::schema::{Column, Merge, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Merges an entry into the state of its key. Returns the columns of the row that the log folds to there;
 /// `None` for a delete, whose row has meaningless columns.
@@ -50,10 +51,7 @@ pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
         (Merge::Max, most, other) => replace_if(Ordering::Less, most, other),
         (Merge::Min, least, other) => replace_if(Ordering::Greater, least, other),
         (Merge::Append, state, event) => extend(state, event),
-        (Merge::Union, state, event) => {
-            extend(state, event);
-            sort_set(state);
-        }
+        (Merge::Union, state, event) => unite(state, event),
         (_, state, event) => *state = event.clone(),
     }
 }
@@ -124,8 +122,8 @@ fn number(value: &Value) -> f64 {
 
 fn extend(state: &mut Value, event: &Value) {
     match (state, event) {
-        (Value::Longs(list), Value::Longs(more)) => list.extend_from_slice(more),
-        (Value::Strings(list), Value::Strings(more)) => list.extend_from_slice(more),
+        (Value::Longs(list), Value::Longs(more)) => *list = joined(list, more),
+        (Value::Strings(list), Value::Strings(more)) => *list = joined(list, more),
         // Only an empty list can have the other type.
         (state, event) => {
             if !matches!(event, Value::Longs(list) if list.is_empty()) {
@@ -135,18 +133,24 @@ fn extend(state: &mut Value, event: &Value) {
     }
 }
 
-fn sort_set(value: &mut Value) {
-    match value {
-        Value::Longs(list) => {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Value::Strings(list) => {
-            list.sort_unstable();
-            list.dedup();
-        }
+fn joined<T: Clone>(list: &[T], more: &[T]) -> Arc<[T]> {
+    list.iter().chain(more).cloned().collect()
+}
+
+fn unite(state: &mut Value, event: &Value) {
+    extend(state, event);
+    match state {
+        Value::Longs(list) => *list = sorted_set(list),
+        Value::Strings(list) => *list = sorted_set(list),
         _ => {}
     }
+}
+
+fn sorted_set<T: Clone + Ord>(list: &[T]) -> Arc<[T]> {
+    let mut list = list.to_vec();
+    list.sort_unstable();
+    list.dedup();
+    list.into()
 }
 
 /// Whether `shown` has exactly the elements of `expected`, each once. A single event may name an element

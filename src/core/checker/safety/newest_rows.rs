@@ -10,6 +10,7 @@ use crate::history::row::Entry;
 use crate::history::run_record::RunRecord;
 use crate::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The result of the comparison.
 #[derive(Default)]
@@ -72,21 +73,21 @@ pub(crate) fn compare(record: &dyn RunRecord, extent: LogExtent) -> NewestRowsCo
 /// The last entry of every key, and the offset of each op.
 #[derive(Default)]
 struct NewestRows {
-    newest: BTreeMap<String, Entry>,
+    newest: BTreeMap<Arc<str>, Entry>,
     offs: BTreeMap<u64, u64>,
 }
 
 impl NewestRows {
     fn take(&mut self, entry: Entry) {
         self.offs.insert(entry.op, entry.off);
-        self.newest.insert(entry.key.clone(), entry);
+        self.newest.insert(Arc::clone(&entry.key), entry);
     }
 
     /// Compares the keys of a capture that have a row or should have one. Returns their number.
     fn compare(&self, at: usize, contents: &ShardSnapshot, mismatches: &mut Vec<KeyMismatch>) -> u64 {
         let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
         let mut keys: BTreeMap<&str, Vec<&CountedRow>> =
-            rows.map(|entry| (entry.key.as_str(), Vec::new())).collect();
+            rows.map(|entry| (&*entry.key, Vec::new())).collect();
         for held in &contents.rows {
             keys.entry(&held.key).or_default().push(held);
         }
@@ -144,7 +145,7 @@ mod tests {
 
     fn entry(off: u64, key: &str, tombstone: bool) -> Entry {
         let (op, cmp) = (off + 100, off.cast_signed());
-        Entry { off, key: key.to_owned(), op, cmp, tombstone, cols: vec![Value::Long(cmp)] }
+        Entry { off, key: key.into(), op, cmp, tombstone, cols: vec![Value::Long(cmp)] }
     }
 
     fn held(off: u64, count: i64) -> CountedRow {

@@ -253,7 +253,7 @@ impl Inspector<'_> {
         let over = self.over(offset, &judged);
         let mut mismatch = Mismatch {
             off: offset.off,
-            key,
+            key: key.to_string(),
             segment: offset.segment,
             op,
             modelled: judged.modelled,
@@ -333,7 +333,7 @@ impl RowAnomaly {
     }
 
     fn extra(row: &Row) -> RowAnomaly {
-        RowAnomaly { key: Some(row.key.clone()), ..RowAnomaly::of(Anomaly::Extra) }
+        RowAnomaly { key: Some(row.key.to_string()), ..RowAnomaly::of(Anomaly::Extra) }
     }
 
     fn into_defect(self) -> ViewAnomaly {

@@ -219,7 +219,7 @@ impl SpotDraw {
                 let counted = self.counted.get(&read).filter(|counted| row.off < counted.below);
                 showing.extend(counted.map(|counted| counted.replica));
             }
-            if entry.tombstone || entry.op <= calibration || avoid.keys.contains(&entry.key) {
+            if entry.tombstone || entry.op <= calibration || avoid.keys.contains(&*entry.key) {
                 continue;
             }
             let good = (!avoid.anything, showing.len());
@@ -233,7 +233,7 @@ impl SpotDraw {
             self.seen = self.seen.saturating_add(1);
             let replica = able[below(&mut self.rng, able.len() as u32) as usize];
             if below(&mut self.rng, self.seen) == 0 {
-                self.chosen = Some((partition, entry.off, entry.key.clone(), replica));
+                self.chosen = Some((partition, entry.off, entry.key.to_string(), replica));
             }
         }
     }

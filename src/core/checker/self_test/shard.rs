@@ -24,8 +24,8 @@ impl<'e> PlantedInShard<'e> {
     /// A row of the last capture that no finding names.
     pub(super) fn draw(record: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
         let (meta, last) = (record.meta(), captures(record).pop()?);
-        let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
-        let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
+        let named: BTreeSet<&str> = verdict.findings.iter().flat_map(keys).map(String::as_str).collect();
+        let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&*row.key)).collect();
         let mut rng = meta.seed.stream(Stream::SelfTest);
         let row = rows.get(below(&mut rng, u32::try_from(rows.len()).ok()?.max(1)) as usize)?;
         let data = data_columns(meta);
@@ -34,7 +34,7 @@ impl<'e> PlantedInShard<'e> {
         let spot = Spot {
             partition: 0,
             off,
-            key: row.key.clone(),
+            key: row.key.to_string(),
             replica: last.object.clone(),
             column: meta.schema.columns[column].name.clone(),
         };
@@ -53,7 +53,7 @@ impl<'e> PlantedInShard<'e> {
     }
 
     fn changed(&self, contents: &mut ShardSnapshot) {
-        for row in contents.rows.iter_mut().filter(|row| row.key == self.spot.key) {
+        for row in contents.rows.iter_mut().filter(|row| *row.key == *self.spot.key) {
             let cell = &mut row.cols[self.column];
             *cell = another(cell);
         }

@@ -31,13 +31,13 @@ pub(super) fn another(value: &Value) -> Value {
         Value::Boolean(boolean) => Value::Boolean(!boolean),
         Value::Long(long) => Value::Long(long.wrapping_add(1)),
         Value::Double(double) => Value::double(double.get() / 2.0 + 1.0),
-        Value::String(string) => Value::String(format!("{string}, changed by the self-test")),
+        Value::String(string) => Value::String(format!("{string}, changed by the self-test").into()),
         Value::Longs(list) => {
             let most = list.iter().copied().max().unwrap_or(0);
             Value::Longs(list.iter().copied().chain([most.wrapping_add(1)]).collect())
         }
         Value::Strings(list) => {
-            Value::Strings(list.iter().cloned().chain(["added by the self-test".to_owned()]).collect())
+            Value::Strings(list.iter().cloned().chain(["added by the self-test".into()]).collect())
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +73,7 @@ impl Hash for Double {
     }
 }
 
+// Texts and lists are shared: a row, the row before it and the fold of the log mostly hold the same ones.
 /// One value of a column. In an event, `Null` means "absent: keep the previous value".
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -89,11 +91,11 @@ pub enum Value {
     /// A [`Type::String`], or the one text that stands for a value of a type that JSON has no word for:
     /// decimals in plain digits, instants in RFC 3339 and UTC, bytes in hexadecimal, JSON without blanks and
     /// with sorted names, and a double that is not finite as `NaN`, `Infinity` or `-Infinity`.
-    String(String),
+    String(Arc<str>),
     /// A [`Type::LongList`]; an empty list of either type reads back as this variant.
-    Longs(Vec<i64>),
+    Longs(Arc<[i64]>),
     /// A [`Type::StringList`].
-    Strings(Vec<String>),
+    Strings(Arc<[Arc<str>]>),
 }
 
 impl Type {
@@ -115,17 +117,17 @@ impl Type {
     /// `FieldSpec` default null values of dimension columns). Generators never write these.
     pub fn default_value(self) -> Value {
         match self.default_text() {
-            Some(text) => Value::String(text.to_owned()),
+            Some(text) => Value::String(text.into()),
             None if self == Type::Long => Value::Long(i64::MIN),
             None if self == Type::Boolean => Value::Boolean(false),
-            None => Value::Longs(Vec::new()),
+            None => Value::Longs(Arc::default()),
         }
     }
 
     /// Whether the value is the default of this type.
     pub fn is_default(self, value: &Value) -> bool {
         match value {
-            Value::String(text) => self.default_text() == Some(text),
+            Value::String(text) => self.default_text() == Some(&**text),
             Value::Longs(longs) => longs.is_empty() && matches!(self, Type::LongList | Type::StringList),
             Value::Long(long) => self == Type::Long && *long == i64::MIN,
             Value::Boolean(boolean) => self == Type::Boolean && !boolean,
@@ -151,9 +153,9 @@ impl Value {
     pub fn double(double: f64) -> Value {
         match double {
             finite if finite.is_finite() => Value::Double(Double(finite)),
-            nan if nan.is_nan() => Value::String("NaN".to_owned()),
-            infinite if infinite > 0.0 => Value::String("Infinity".to_owned()),
-            _ => Value::String("-Infinity".to_owned()),
+            nan if nan.is_nan() => Value::String("NaN".into()),
+            infinite if infinite > 0.0 => Value::String("Infinity".into()),
+            _ => Value::String("-Infinity".into()),
         }
     }
 
@@ -165,7 +167,7 @@ impl Value {
             Value::Long(_) => ty == Type::Long,
             Value::Double(_) => ty == Type::Double,
             Value::String(text) => match ty {
-                Type::Double => matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity"),
+                Type::Double => matches!(&**text, "NaN" | "Infinity" | "-Infinity"),
                 Type::Decimal | Type::String | Type::Timestamp | Type::Bytes | Type::Json => true,
                 Type::Long | Type::Boolean | Type::LongList | Type::StringList => false,
             },
@@ -216,17 +218,17 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_str<E: Error>(self, string: &str) -> Result<Value, E> {
-        Ok(Value::String(string.to_owned()))
+        Ok(Value::String(string.into()))
     }
 
     fn visit_string<E: Error>(self, string: String) -> Result<Value, E> {
-        Ok(Value::String(string))
+        Ok(Value::String(string.into()))
     }
 
     /// The first element decides the type of the list. An empty list is a list of longs.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         match list.next_element()? {
-            None => Ok(Value::Longs(Vec::new())),
+            None => Ok(Value::Longs(Arc::default())),
             Some(Value::Long(first)) => rest(first, list).map(Value::Longs),
             Some(Value::String(first)) => rest(first, list).map(Value::Strings),
             Some(_) => Err(A::Error::custom("a list holds integers or strings, nothing else")),
@@ -234,10 +236,10 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(first: T, mut list: A) -> Result<Vec<T>, A::Error> {
+fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(first: T, mut list: A) -> Result<Arc<[T]>, A::Error> {
     let mut all = vec![first];
     while let Some(next) = list.next_element()? {
         all.push(next);
     }
-    Ok(all)
+    Ok(all.into())
 }
