@@ -8,8 +8,8 @@
 use super::persist::{Contents, Update};
 use super::rule::Rule;
 use crate::value::Entry;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
 /// The waiting entries: for each key and time the entry with the highest offset, because a reader of the
@@ -165,40 +165,37 @@ impl Operator {
         if !due || self.feedback_frontier >= self.input_frontier {
             return drained;
         }
-        for stash in std::mem::take(&mut self.stashes).into_values() {
-            let left = self.drain_one(stash, &mut drained);
-            if let Some(((earliest, _), _)) = left.first_key_value() {
-                self.stashes.entry(*earliest).or_default().extend(left);
+        for mut stash in std::mem::take(&mut self.stashes).into_values() {
+            self.drain_one(&mut stash, &mut drained);
+            let Some(((earliest, _), _)) = stash.first_key_value() else { continue };
+            match self.stashes.entry(*earliest) {
+                Slot::Vacant(free) => {
+                    free.insert(stash);
+                }
+                Slot::Occupied(other) => other.into_mut().extend(stash),
             }
         }
         drained
     }
 
-    fn drain_one(&self, stash: Stash, Drained { output, counts }: &mut Drained) -> Stash {
-        let mut left = Stash::new();
-        for ((ts, key), entry) in stash {
-            match ts.cmp(&self.feedback_frontier) {
-                Ordering::Equal => {
-                    counts.emitted += 1;
-                    self.replace(ts, entry, output);
-                }
-                Ordering::Greater => {
-                    counts.later += 1;
-                    left.insert((ts, key), entry);
-                }
-                // Another writer has written this time, so the shard's upper will never be here again.
-                // `v2-stranding` misses that.
-                Ordering::Less if self.rule == Rule::V2Stranding => {
-                    counts.passed += 1;
-                    left.insert((ts, key), entry);
-                }
-                Ordering::Less => {
-                    counts.passed += 1;
-                    counts.dropped += 1;
-                }
-            }
+    /// Takes out what is emitted or dropped. What waits stays where it is: it may be all that ever came.
+    fn drain_one(&self, stash: &mut Stash, Drained { output, counts }: &mut Drained) {
+        let at = |ts: u64| (ts, Arc::from(""));
+        let (now, next) = (at(self.feedback_frontier), at(self.feedback_frontier + 1));
+        // Another writer has written these times, so the shard's upper will never be there again.
+        // `v2-stranding` misses that.
+        let passed = stash.range(..&now).count() as u64;
+        counts.passed += passed;
+        if self.rule != Rule::V2Stranding && passed > 0 {
+            counts.dropped += passed;
+            *stash = stash.split_off(&now);
         }
-        left
+        let due = |stash: &Stash| stash.range(&now..&next).next().map(|(key, _)| key.clone());
+        while let Some(entry) = due(stash).and_then(|key| stash.remove(&key)) {
+            counts.emitted += 1;
+            self.replace(self.feedback_frontier, entry, output);
+        }
+        counts.later += stash.range(&next..).count() as u64;
     }
 
     fn replace(&self, ts: u64, entry: Arc<Entry>, output: &mut Vec<Update>) {
