@@ -297,7 +297,7 @@ fn lifecycle(event: &specimen::segments::Event) -> LifecycleRecord {
 
 fn cover(cover: specimen::segments::Cover) -> Cover {
     Cover {
-        segment: cover.segment,
+        segment: cover.segment.to_string(),
         partition: cover.partition,
         seq: cover.seq,
         start: cover.start,

@@ -328,7 +328,7 @@ fn segment(segment: specimen::segments::Segment) -> Segment {
 
 fn cover(cover: specimen::segments::Cover) -> Cover {
     Cover {
-        segment: cover.segment,
+        segment: cover.segment.to_string(),
         partition: cover.partition,
         seq: cover.seq,
         start: cover.start,

@@ -53,8 +53,8 @@ pub enum Type {
     StringList,
 }
 
-/// One value of one column. Plain JSON; an empty list reads back as `Longs`. A text or a list is one allocation
-/// in the log and in all rows of every server that no event has given another.
+/// One value of one column. Plain JSON; an empty list reads back as `Longs`. A text or a list is one
+/// allocation in the log and in all rows of every server that no event has given another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {

@@ -37,7 +37,7 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cover {
     /// The full name of the segment.
-    pub segment: String,
+    pub segment: Arc<str>,
     /// The partition of the segment.
     pub partition: u32,
     /// The sequence number of the segment.
@@ -72,6 +72,8 @@ pub struct Coverage {
 /// A segment on this server. It exists only while it is registered.
 pub(crate) struct SegmentCopy {
     pub(crate) id: u64,
+    /// The full name of the segment.
+    name: Arc<str>,
     pub(crate) state: CopyState,
     pub(crate) start: u64,
     pub(crate) rows: Vec<Arc<Entry>>,
@@ -86,9 +88,14 @@ pub(crate) struct SegmentCopy {
 }
 
 impl SegmentCopy {
-    pub(crate) fn new(id: u64, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> Self {
+    pub(crate) fn new(
+        (id, name): (u64, Arc<str>),
+        state: CopyState,
+        start: u64,
+        rows: Vec<Arc<Entry>>,
+    ) -> Self {
         let ended = state != CopyState::Consuming;
-        SegmentCopy { id, state, start, rows, crc: None, ended, caught_up: false, uploading: false }
+        SegmentCopy { id, name, state, start, rows, crc: None, ended, caught_up: false, uploading: false }
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -103,9 +110,9 @@ impl SegmentCopy {
         (first, &self.rows[first as usize..(to - self.start) as usize])
     }
 
-    pub(crate) fn cover(&self, id: SegmentId, table: &str) -> Cover {
+    pub(crate) fn cover(&self, id: SegmentId) -> Cover {
         Cover {
-            segment: id.name(table),
+            segment: Arc::clone(&self.name),
             partition: id.partition,
             seq: id.seq,
             start: self.start,

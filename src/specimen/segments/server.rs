@@ -129,8 +129,7 @@ impl Server {
     }
 
     pub(crate) fn coverage(&self) -> Coverage {
-        let table = &self.config.table;
-        let covers = self.copies.iter().map(|(id, copy)| copy.cover(*id, table)).collect();
+        let covers = self.copies.iter().map(|(id, copy)| copy.cover(*id)).collect();
         Coverage { incarnation: self.incarnation, status: "running".to_owned(), covers }
     }
 
@@ -361,7 +360,7 @@ impl Server {
         let earlier = self.copies.range(SegmentId { seq: 0, ..id }..id).count();
         self.log.log(now, id, Kind::Snapshot, json!({"registered_segments": earlier}));
         self.log.log(now, id, Kind::ConsumeStart, json!({"start": message.start}));
-        let copy = self.copy(CopyState::Consuming, message.start, Vec::new());
+        let copy = self.copy(id, CopyState::Consuming, message.start, Vec::new());
         self.copies.insert(id, copy);
         reach(&mut self.reached, id, message.start);
     }
@@ -426,7 +425,7 @@ impl Server {
     fn add(&mut self, now: u64, state: CopyState, stored: Stored, from: &str) {
         let (id, crc, end) = (stored.segment, stored.crc, stored.end());
         self.upserts.entry(id.partition).or_default().add(id.seq, &stored.rows);
-        let mut copy = self.copy(state, stored.start, stored.rows);
+        let mut copy = self.copy(id, state, stored.start, stored.rows);
         copy.crc = Some(crc);
         let new = copy.id;
         if let Some(old) = self.copies.insert(id, copy) {
@@ -471,9 +470,10 @@ impl Server {
         self.reached.get(&partition).map(|(_, position)| *position)
     }
 
-    fn copy(&mut self, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> SegmentCopy {
+    fn copy(&mut self, id: SegmentId, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> SegmentCopy {
         self.next_copy += 1;
-        SegmentCopy::new(self.next_copy, state, start, rows)
+        let name = id.name(&self.config.table).into();
+        SegmentCopy::new((self.next_copy, name), state, start, rows)
     }
 }
 

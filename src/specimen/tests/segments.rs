@@ -47,7 +47,7 @@ fn shown(world: &World, server: &str, segment: &str, off: u64) -> Option<Vec<Val
 
 fn committed_on(world: &World, server: &str, segment: &str) -> Option<String> {
     let covers = world.coverage(server)?.covers;
-    let cover = covers.into_iter().find(|cover| cover.segment == segment)?;
+    let cover = covers.into_iter().find(|cover| *cover.segment == *segment)?;
     Some(format!("{:?}", cover.state))
 }
 
@@ -157,7 +157,7 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
             for (server, before) in SERVERS.iter().zip(before) {
                 assert_eq!(both_keys(&world, server), on_all, "{winner} {server}");
                 let copy = |coverage: &specimen::segments::Coverage| {
-                    coverage.covers.iter().find(|cover| cover.segment == SEG_M1).map(|cover| cover.copy)
+                    coverage.covers.iter().find(|cover| *cover.segment == *SEG_M1).map(|cover| cover.copy)
                 };
                 let replaced = copy(&before) != copy(&world.coverage(server).expect("running"));
                 assert_eq!(replaced, (*server == VICTIM) != (winner == VICTIM), "{winner} {server}");
