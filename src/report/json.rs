@@ -6,16 +6,14 @@
 
 use super::answers::{answers, finding_headline, headline};
 use super::format::{Clock, repeat};
-use super::json_format::Exact;
 use super::run_facts::RunFacts;
 use dissent_core::checker::verdict::document::{
     DocumentEnd, FindingEntry, JudgedEntry, RunEntry, RunSummary, UnreadEntry,
 };
+use dissent_core::checker::verdict::layout::exact;
 use dissent_core::checker::verdict::{VERSION, Verdict};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Type;
-use serde::Serialize;
-use serde_json::ser::Serializer;
 
 /// The JSON Schema (draft 2020-12) of `verdict.json`.
 pub const SCHEMA: &str = include_str!("verdict.schema.json");
@@ -83,7 +81,7 @@ pub fn unread(given: &str, error: &str, exit_code: u8) -> Result<String, serde_j
 
 /// The text after the last run, ending in a newline.
 pub fn end(end: &DocumentEnd) -> Result<String, serde_json::Error> {
-    let fields = exact(end, Clock::default())?;
+    let fields = exact(end, &|_| None)?;
     Ok(format!("\n  ],{}\n", fields.trim_start_matches('{')))
 }
 
@@ -122,13 +120,5 @@ fn summary(meta: &RunMeta, facts: &RunFacts) -> RunSummary {
 /// The text of a run, as an element of the document's list.
 fn nested(entry: &RunEntry<'_>, clock: Clock) -> Result<String, serde_json::Error> {
     // A line break within a string is escaped, so every line is one of the layout.
-    exact(entry, clock).map(|text| format!("\n{text}").replace('\n', "\n    "))
-}
-
-/// Pretty JSON that loses nothing in readers with doubles.
-pub(super) fn exact(value: &impl Serialize, clock: Clock) -> Result<String, serde_json::Error> {
-    let mut text = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut text, Exact::new(clock)))?;
-    // JSON is UTF-8.
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    entry.text(&|t| clock.rfc3339(t)).map(|text| format!("\n{text}").replace('\n', "\n    "))
 }

@@ -11,7 +11,6 @@ pub mod explain;
 pub(crate) mod format;
 pub mod html;
 pub mod json;
-mod json_format;
 pub mod json_reader;
 pub mod junit;
 pub mod keys;

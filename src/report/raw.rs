@@ -1,10 +1,10 @@
 //! One key on all replicas, side by side, in plain text: one block per offset, one column per replica. A sign
 //! marks what is odd: `✗` contradicts the log, `≠` differs only from most replicas. What agrees is folded.
 
-use super::format::{Clock, count, counted, joined, len, printable, shortened, value};
-use super::json::exact;
+use super::format::{count, counted, joined, len, printable, shortened, value};
 use dissent_core::checker::key_view::shard::{ShardCaptureView, ShardView};
 use dissent_core::checker::key_view::with_model::{KeyView, RowView, ShownCell};
+use dissent_core::checker::verdict::layout::exact;
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
 use dissent_core::history::stored_name::stored_name;
@@ -80,7 +80,7 @@ fn shard_table(view: &ShardView, it: &ShardCaptureView, style: &RawStyle) -> Vec
 
 /// One JSON document, with integers beyond 2^53 as strings.
 pub fn json(views: &impl Serialize) -> Result<String, serde_json::Error> {
-    exact(views, Clock::default())
+    exact(views, &|_| None)
 }
 
 fn view(view: &KeyView, style: &RawStyle) -> String {

@@ -335,6 +335,16 @@ pub struct MemoryRecord {
     pub current_rows: Vec<Vec<(u64, CurrentRow)>>,
 }
 
+/// Frees what is large by code of this crate, which is built for speed.
+impl Drop for MemoryRecord {
+    fn drop(&mut self) {
+        self.events.clear();
+        self.log.clear();
+        self.rows.clear();
+        self.current_rows.clear();
+    }
+}
+
 impl RunRecord for MemoryRecord {
     fn meta(&self) -> &RunMeta {
         &self.meta

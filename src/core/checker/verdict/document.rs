@@ -3,6 +3,7 @@
 //!
 //! `src/report/verdict.schema.json` is generated from these types and their comments.
 
+use super::layout::{WallClock, exact};
 use super::{
     CheckResult, Compared, Comparison, Doubt, Exposure, Finding, KnownFindings, Progress, VerdictOutcome,
 };
@@ -35,6 +36,13 @@ pub enum RunEntry<'a> {
     Judged(Box<JudgedEntry<'a>>),
     /// A recorded run that could not be judged.
     Unread(UnreadEntry),
+}
+
+impl RunEntry<'_> {
+    /// The JSON of the entry.
+    pub fn text(&self, clock: WallClock<'_>) -> serde_json::Result<String> {
+        exact(self, clock)
+    }
 }
 
 /// A run that could not be judged.

@@ -19,6 +19,7 @@ mod freeze_explanation;
 mod frontier;
 mod known_findings;
 pub mod known_issue;
+pub mod layout;
 mod object_kind;
 pub(super) mod outcome;
 pub(super) mod pattern;

@@ -1,25 +1,39 @@
 //! The layout of JSON that loses nothing in JavaScript and `jq`, whose numbers are exact up to 2^53, and that
 //! needs no arithmetic to know what time it was.
+//!
+//! It is here and not in `report/`, because a campaign writes every verdict, and this crate is built for
+//! speed.
 
-use super::format::Clock;
-use dissent_core::history::time::Nanos;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use crate::history::time::Nanos;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use std::io::{Result, Write};
+
+/// The wall clock at a time of the run, in RFC 3339. None if it is not known.
+pub type WallClock<'c> = &'c dyn Fn(Nanos) -> Option<String>;
+
+/// Pretty JSON that loses nothing in readers with doubles.
+pub fn exact(value: &impl Serialize, clock: WallClock<'_>) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut text, Exact::new(clock)))?;
+    // JSON is UTF-8.
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
 
 /// The largest integer up to which all are exact as doubles.
 const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// Pretty JSON in which integers beyond 2^53 are strings, and in which `wall` follows each `t`.
-pub(super) struct Exact {
+struct Exact<'c> {
     pretty: PrettyFormatter<'static>,
-    clock: Clock,
+    clock: WallClock<'c>,
     is_key: bool,
     /// The key of the value that is being written.
     key: String,
 }
 
-impl Exact {
-    pub(super) fn new(clock: Clock) -> Self {
+impl<'c> Exact<'c> {
+    fn new(clock: WallClock<'c>) -> Self {
         Self { pretty: PrettyFormatter::new(), clock, is_key: false, key: String::new() }
     }
 
@@ -32,14 +46,14 @@ impl Exact {
         self.pretty.begin_object_key(to, false)?;
         to.write_all(b"\"wall\"")?;
         self.pretty.begin_object_value(to)?;
-        match t.and_then(|t| self.clock.rfc3339(Nanos(t))) {
+        match t.and_then(|t| (self.clock)(Nanos(t))) {
             Some(wall) => write!(to, "\"{wall}\""),
             None => to.write_all(b"null"),
         }
     }
 }
 
-impl Formatter for Exact {
+impl Formatter for Exact<'_> {
     fn write_u64<W: ?Sized + Write>(&mut self, to: &mut W, value: u64) -> Result<()> {
         if value > EXACT_MAX {
             write!(to, "\"{value}\"")?
