@@ -6,3 +6,4 @@ mod latest;
 mod line;
 mod old;
 mod sample;
+mod table;

@@ -203,7 +203,7 @@ fn a_folder_deleted_during_the_run_is_a_named_loss_and_never_a_pass() {
     std::fs::remove_dir_all(results.path()).expect("it was there");
     let (exit, rest) = watched.end();
     assert_eq!(exit, Some(3), "{rest}");
-    let lost = ["the record of this run is lost", "events.jsonl.zst: No such file"];
+    let lost = ["the record of this run is lost", "events.table.zst: No such file"];
     assert!(lost.iter().any(|words| rest.contains(words)) && !rest.contains("PASS"), "{rest}");
     assert!(outside.marks().is_empty());
     no_process_is_left(results.path());

@@ -7,12 +7,12 @@
 //! ```
 
 use super::files::{RunFiles, walk};
-use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE, content_name, log_name};
+use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE};
 use super::reads::ExpectedRead;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
 use dissent_core::history::row::Read;
-use dissent_core::history::run_record::{EVENTS, SHARED_CONTENTS};
+use dissent_core::history::run_record::SHARED_CONTENTS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -71,15 +71,15 @@ fn schedule(run: &RunFiles) {
 
 /// `run.json` must have the counts of a finished run, and its phase must be the last phase in the events.
 fn run_file(run: &RunFiles, announcements: &ReadIndex) {
-    let run_file = run.run();
+    let (run_file, events) = (run.run(), run.events());
     if run.has_marks() && run_file.ended.is_none() {
-        run.add_damage(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
+        run.add_damage(RUN_FILE, format!("it does not say that the run has ended, but {events} does"));
     }
     if run_file.ended.is_some() && announcements.phase != Some(Phase::Done) {
-        run.add_damage(EVENTS, "the run stopped before its last phase".to_owned());
+        run.add_damage(events, "the run stopped before its last phase".to_owned());
     }
     if announcements.phase.is_some_and(|phase| phase != run_file.phase) {
-        run.add_damage(RUN_FILE, format!("its phase is not the last phase in {EVENTS}"));
+        run.add_damage(RUN_FILE, format!("its phase is not the last phase in {events}"));
     }
 }
 
@@ -98,7 +98,7 @@ fn contents(run: &RunFiles, announcements: &ReadIndex) {
     if run.run().meta.format < SHARED_CONTENTS {
         return;
     }
-    let due = announced(announcements).into_iter().map(|read| content_name(read.partition, read.kind));
+    let due = announced(announcements).into_iter().map(|read| run.content(read.partition, read.kind));
     let due: BTreeSet<String> = due.collect();
     let files = list(run, CONTENT, 0);
     for file in due.difference(&files) {
@@ -118,7 +118,7 @@ fn strays(run: &RunFiles, announcements: &ReadIndex, files: &BTreeSet<String>) {
         Some(read) => !announced.contains(&ReadFile { number: 1, ..read }),
         None => file.ends_with(".zst"),
     };
-    let logs: BTreeSet<String> = (0..run.run().meta.partitions).map(log_name).collect();
+    let logs: BTreeSet<String> = (0..run.run().meta.partitions).map(|partition| run.log(partition)).collect();
     let others = list(run, LOG, 0);
     let others = others.iter().filter(|file| file.ends_with(".zst") && !logs.contains(*file));
     for file in files.iter().filter(is_stray).chain(others) {

@@ -2,9 +2,11 @@
 
 use super::content::BlockRef;
 use super::content_reader::ContentReader;
+use super::flags::read_flags;
 use super::frame::FramePlace;
 use super::merged_stream::{Merge, StoredLine};
 use super::reads::Counted;
+use super::table::is_table;
 use dissent_core::history::row::CurrentRow;
 use dissent_core::history::schema::Schema;
 use std::borrow::Cow;
@@ -57,10 +59,16 @@ impl<'a> BlockFlags<'a> {
         if let Some((_, known)) = self.recent.iter().find(|(place, _)| *place == block.place) {
             return Some(Rc::clone(known));
         }
-        let lines = self.content.lines(block)?;
-        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let flags: Rc<[CurrentRow]> = match lines.map(serde_json::from_slice).collect() {
-            Ok(flags) => flags,
+        let content = self.content.block(block)?;
+        let read = match is_table(content) {
+            true => read_flags(content).map_err(serde_json::Error::from),
+            false => {
+                let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                lines.map(serde_json::from_slice).collect()
+            }
+        };
+        let flags: Rc<[CurrentRow]> = match read {
+            Ok(flags) => Rc::from(flags),
             Err(error) => {
                 self.content.add_damage(block.place, &error.to_string());
                 return None;

@@ -1,20 +1,17 @@
 //! The rows of a partition whose reads refer to blocks (see [`super::content`]). A block is decoded once for
 //! all reads that refer to it.
 
-use super::codec;
+use super::block::Block;
 use super::content::BlockRef;
 use super::content_reader::ContentReader;
-use super::fast_scan;
 use super::frame::FramePlace;
 use super::merged_stream::{Merge, StoredLine};
 use super::reads::Counted;
 use dissent_core::history::row::Row;
 use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
-use memchr::memchr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// A reference to the rows of a read.
 pub(super) struct RowsRef(BlockRef);
@@ -35,9 +32,8 @@ impl StoredLine for RowsRef {
 /// A block, and the reads that show it.
 struct Lane {
     place: FramePlace,
-    lines: Vec<u8>,
-    /// The current row: its line, its offset, and its index in the block.
-    line: Range<usize>,
+    block: Block,
+    /// The offset of the current row, and its index in the block.
     off: u64,
     row: usize,
     is_ended: bool,
@@ -52,34 +48,14 @@ struct LaneRead {
 }
 
 impl Lane {
-    /// Begins with the first row of a block.
-    fn open(place: FramePlace, lines: Vec<u8>, schema: &Schema) -> serde_json::Result<Lane> {
-        let mut lane = Lane { place, lines, line: 0..0, off: 0, row: 0, is_ended: false, reads: Vec::new() };
-        lane.set_line(0, schema)?;
-        Ok(lane)
-    }
-
-    fn line(&self) -> &[u8] {
-        &self.lines[self.line.clone()]
-    }
-
     /// Moves to the next row, or ends.
     fn advance(&mut self, schema: &Schema) -> serde_json::Result<()> {
+        self.block.advance(schema)?;
         self.row += 1;
-        self.set_line(self.line.end + 1, schema)
-    }
-
-    fn set_line(&mut self, start: usize, schema: &Schema) -> serde_json::Result<()> {
-        let Some(length) = memchr(b'\n', &self.lines[start..]) else {
-            self.is_ended = true;
-            return Ok(());
-        };
-        self.line = start..start + length;
-        self.off = match fast_scan::offset(self.line()) {
-            Some(off) => off,
-            None => codec::decode_content(schema, self.line())?.off,
-        };
-        Ok(())
+        let (before, off) = (self.off, self.block.off());
+        self.is_ended = off.is_none();
+        self.off = off.unwrap_or(before);
+        if self.off < before { Err(serde::de::Error::custom("line out of order")) } else { Ok(()) }
     }
 }
 
@@ -101,6 +77,9 @@ pub(super) struct BlockRows<'a> {
     sharers: &'a BTreeMap<u64, Vec<u64>>,
     lanes: Vec<Lane>,
     shown: Vec<ShownRow>,
+    /// Blocks and rows that are done with. Their memory is used again.
+    used_blocks: Vec<Block>,
+    used_rows: Vec<Row>,
 }
 
 impl<'a> BlockRows<'a> {
@@ -111,7 +90,8 @@ impl<'a> BlockRows<'a> {
         counted: Counted<'a>,
         sharers: &'a BTreeMap<u64, Vec<u64>>,
     ) -> BlockRows<'a> {
-        BlockRows { schema, content, refs, counted, sharers, lanes: Vec::new(), shown: Vec::new() }
+        let (lanes, shown, used_blocks, used_rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        BlockRows { schema, content, refs, counted, sharers, lanes, shown, used_blocks, used_rows }
     }
 
     /// The rows one by one, each with the id of its read.
@@ -161,43 +141,42 @@ impl<'a> BlockRows<'a> {
     }
 
     /// Opens a lane for a block, which must begin as the reference says.
-    fn open(&mut self, block: &BlockRef) -> Option<usize> {
-        let lines = self.content.lines(block)?;
-        let why = match Lane::open(block.place, lines, self.schema) {
-            Ok(lane) if lane.off == block.off => {
-                self.lanes.push(lane);
+    fn open(&mut self, of: &BlockRef) -> Option<usize> {
+        let content = self.content.block(of)?;
+        let mut block = self.used_blocks.pop().unwrap_or_else(Block::new);
+        let why = match block.open(self.schema, content) {
+            Ok(()) if block.off() == Some(of.off) => {
+                let (place, off) = (of.place, of.off);
+                self.lanes.push(Lane { place, block, off, row: 0, is_ended: false, reads: Vec::new() });
                 return Some(self.lanes.len() - 1);
             }
-            Ok(lane) => format!("it begins at offset {}, not {}", lane.off, block.off),
+            Ok(()) => format!("it does not begin at offset {}", of.off),
             Err(error) => error.to_string(),
         };
-        self.content.add_damage(block.place, &why);
+        self.content.add_damage(of.place, &why);
         None
     }
 
     /// Takes the rows of all lanes at this offset.
     fn take(&mut self, off: u64, rows: &mut RowsAt<'a>) {
-        let mut lines: Vec<(usize, Range<usize>)> = Vec::new();
         for at in 0..self.lanes.len() {
             while !self.lanes[at].is_ended && self.lanes[at].off == off {
-                let lane = &self.lanes[at];
-                let is_same =
-                    |(of, line): &(usize, Range<usize>)| self.lanes[*of].lines[line.clone()] == *lane.line();
-                let content = match lines.iter().position(is_same) {
-                    Some(known) => Ok(known),
-                    None => codec::decode_content(self.schema, lane.line()).map(|row| {
-                        lines.push((at, lane.line.clone()));
-                        rows.contents.push(Cow::Owned(row));
-                        rows.contents.len() - 1
-                    }),
-                };
-                if let Err(error) = content.and_then(|content| self.show(at, content)) {
+                let block = &mut self.lanes[at].block;
+                let known = rows.contents.iter().position(|row| block.is_next(row));
+                let content = known.unwrap_or_else(|| {
+                    let mut row = self.used_rows.pop().unwrap_or_else(blank_row);
+                    block.exchange(&mut row);
+                    rows.contents.push(Cow::Owned(row));
+                    rows.contents.len() - 1
+                });
+                if let Err(error) = self.show(at, content) {
                     self.content.add_damage(self.lanes[at].place, &format!("offset {off}: {error}"));
                     self.lanes[at].is_ended = true;
                 }
             }
         }
-        self.lanes.retain(|lane| !lane.is_ended);
+        let ended = self.lanes.extract_if(.., |lane| lane.is_ended);
+        self.used_blocks.extend(ended.map(|lane| lane.block));
     }
 
     /// Notes the current row of a lane for all its reads, and moves the lane on.
@@ -207,18 +186,26 @@ impl<'a> BlockRows<'a> {
             let doc = docs.get(lane.row).copied().unwrap_or_default();
             self.shown.extend(ids.iter().map(|&read| ShownRow { read, content, doc }));
         }
-        let off = lane.off;
-        lane.advance(self.schema)?;
-        if lane.off < off { Err(serde::de::Error::custom("line out of order")) } else { Ok(()) }
+        lane.advance(self.schema)
     }
+
+    /// Forgets the rows of an offset, and keeps their memory.
+    fn clear(&mut self, rows: &mut RowsAt<'a>) {
+        self.shown.clear();
+        let owned = |row| if let Cow::Owned(row) = row { Some(row) } else { None };
+        self.used_rows.extend(rows.contents.drain(..).filter_map(owned));
+    }
+}
+
+fn blank_row() -> Row {
+    Row { off: 0, key: String::new(), op: 0, cmp: 0, cols: Vec::new(), doc: 0 }
 }
 
 impl<'a> RowGroups<'a> for BlockRows<'a> {
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
         rows.seen.clear();
         while let Some(off) = self.next_offset() {
-            self.shown.clear();
-            rows.contents.clear();
+            self.clear(rows);
             self.take(off, rows);
             if !self.shown.is_empty() {
                 self.shown.sort_by_key(|shown| shown.read);

@@ -5,16 +5,20 @@
 //! say so, and flags where the hashes of their keys do: equal contents are cut alike, whoever shows them.
 //!
 //! ```text
-//! content/0.jsonl.zst                 block of offsets 0..4096        block of offsets 4096..8192
+//! content/0.table.zst                 block of offsets 0..4096        block of offsets 4096..8192
 //! reads/0001/a/0.jsonl.zst            {"read":1,"off":0,"rows":4096,"at":0,"after":0,"sum":7, ..
 //! reads/0001/b/0.jsonl.zst            {"read":2,"off":0,"rows":4096,"at":0,"after":0,"sum":7, ..
 //! ```
 //!
 //! Two blocks are the same only if their bytes are; a hash only finds the candidate.
 
-use super::frame::{FRAME_BYTES, FramePlace, FrameReader, FrameWriter};
+use super::codec;
+use super::flags::{self, put_flags};
+use super::frame::{FRAME_BYTES, FramePlace, FrameReader, FrameWriter, push_line};
 use super::frame_origin::FileTag;
-use dissent_core::history::row::Row;
+use super::records::{RecordRef, put_records};
+use dissent_core::history::row::{CurrentRow, Row};
+use dissent_core::history::schema::Schema;
 use dissent_core::seed::number_of;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -25,6 +29,8 @@ use std::path::Path;
 
 /// A block holds rows of at most this many offsets.
 pub(super) const BLOCK_OFFSETS: u64 = 4096;
+/// A block of more bytes is kept as lines, because each must be short enough to be read.
+const TABLE_WEIGHT_MAX: usize = 8 << 20;
 /// A block of flags ends after one key in so many.
 const KEYS_PER_CUT: u64 = 4096;
 
@@ -74,9 +80,31 @@ pub(super) fn ends_block(key: &str) -> bool {
     number_of(&[key]).is_multiple_of(KEYS_PER_CUT)
 }
 
-/// Whether a block is so large that it ends at the next chance.
-pub(super) fn is_full(lines: &[u8]) -> bool {
-    lines.len() >= FRAME_BYTES
+/// Whether a block of about this many bytes ends at the next chance.
+pub(super) fn is_full(weight: usize) -> bool {
+    weight >= FRAME_BYTES
+}
+
+/// Replaces what `out` holds by the content of a block of rows.
+pub(super) fn put_rows(out: &mut Vec<u8>, schema: &Schema, rows: &[&Row]) -> io::Result<()> {
+    let records: Vec<RecordRef<'_>> = rows.iter().map(|row| RecordRef::from(*row)).collect();
+    let weight: usize = records.iter().map(|record| record.weight()).sum();
+    if weight <= TABLE_WEIGHT_MAX && put_records(out, schema, None, &records) {
+        return Ok(());
+    }
+    out.clear();
+    let mut lines = rows.iter().map(|row| codec::content(schema, row));
+    lines.try_for_each(|line| push_line(out, |to| serde_json::to_writer(to, &line)))
+}
+
+/// Replaces what `out` holds by the content of a block of flags.
+pub(super) fn put_currents(out: &mut Vec<u8>, currents: &[&CurrentRow]) -> io::Result<()> {
+    let weight: usize = currents.iter().map(|current| flags::weight(current)).sum();
+    if weight <= TABLE_WEIGHT_MAX && put_flags(out, currents) {
+        return Ok(());
+    }
+    out.clear();
+    currents.iter().try_for_each(|line| push_line(out, |to| serde_json::to_writer(to, line)))
 }
 
 /// Writes the contents of a partition.

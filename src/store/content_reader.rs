@@ -20,12 +20,18 @@ impl<'a> ContentReader<'a> {
         ContentReader { files, file, frames: None, end: (0, 0) }
     }
 
-    /// The lines of a block. None, and damage, if they are not as the reference says.
-    pub(super) fn lines(&mut self, block: &BlockRef) -> Option<Vec<u8>> {
-        self.read(block).map_err(|why| self.add_damage(block.place, &why)).ok()
+    /// The content of a block. None, and damage, if it is not as the reference says.
+    pub(super) fn block(&mut self, block: &BlockRef) -> Option<&[u8]> {
+        match self.load(block) {
+            Ok(()) => self.frames.as_ref().map(FrameReader::plain),
+            Err(why) => {
+                self.add_damage(block.place, &why);
+                None
+            }
+        }
     }
 
-    fn read(&mut self, block: &BlockRef) -> Result<Vec<u8>, String> {
+    fn load(&mut self, block: &BlockRef) -> Result<(), String> {
         let frames = match &mut self.frames {
             Some(frames) => frames,
             None => {
@@ -34,10 +40,10 @@ impl<'a> ContentReader<'a> {
                 self.frames.insert(frames.map_err(|error| error.to_string())?)
             }
         };
-        let lines = frames.block_at(block.place).map(<[u8]>::to_vec).map_err(|flaw| flaw.to_string())?;
+        frames.block_at(block.place).map_err(|flaw| flaw.to_string())?;
         self.end = self.end.max(frames.position());
         let count = frames.lines() - block.place.after;
-        if count == block.rows { Ok(lines) } else { Err(format!("{count} lines, not {}", block.rows)) }
+        if count == block.rows { Ok(()) } else { Err(format!("{count} lines, not {}", block.rows)) }
     }
 
     /// Called when all references were followed. In a run that ended, nothing but the end mark may come

@@ -152,13 +152,6 @@ pub(super) struct PlacedRow {
     pub(super) content: usize,
 }
 
-/// The offset that a line begins with.
-pub(super) fn offset(line: &[u8]) -> Option<u64> {
-    let mut scan = Scan(line);
-    scan.word(b"{\"off\":")?;
-    scan.number()
-}
-
 pub(super) fn placed(line: &[u8]) -> Option<PlacedRow> {
     let mut scan = Scan(line);
     scan.word(b"{\"off\":")?;

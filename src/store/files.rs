@@ -2,9 +2,9 @@
 
 use super::cure::{Cure, read_cures};
 use super::frame_origin::{FileTag, RunHash};
-use super::names::RUN_FILE;
+use super::names::{Kind, RUN_FILE, content_name, log_name};
 use super::run_writer::{Build, RunFile};
-use dissent_core::history::run_record::{Damage, EVENTS, FORMAT};
+use dissent_core::history::run_record::{Damage, FORMAT, events_name};
 use dissent_core::history::workload::PARTITIONS_MAX;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -128,6 +128,21 @@ impl RunFiles {
         &self.run
     }
 
+    /// The name of the file of events.
+    pub(super) fn events(&self) -> &'static str {
+        events_name(self.run.meta.format)
+    }
+
+    /// The name of the file of a partition's log.
+    pub(super) fn log(&self, partition: u32) -> String {
+        log_name(self.run.meta.format, partition)
+    }
+
+    /// The name of the file of what reads of a partition returned.
+    pub(super) fn content(&self, partition: u32, kind: Kind) -> String {
+        content_name(self.run.meta.format, partition, kind)
+    }
+
     /// The cures of the run, in the order of their writing.
     pub(super) fn cures(&self) -> Vec<Cure> {
         let (cures, damage) = read_cures(&self.dir);
@@ -165,7 +180,7 @@ impl RunFiles {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         damage.extend(self.foreign_files());
         damage.sort_by(|a, b| (&a.file, &a.detail).cmp(&(&b.file, &b.detail)));
-        damage.sort_by_key(|damage| damage.file != EVENTS);
+        damage.sort_by_key(|damage| !damage.is_of_events());
         damage
     }
 
@@ -173,9 +188,10 @@ impl RunFiles {
     fn foreign_files(&self) -> Vec<Damage> {
         let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         let damage = |file: &str, detail: String| Damage { file: file.to_owned(), detail };
-        if foreign.contains(EVENTS) {
+        let events = self.events();
+        if foreign.contains(events) {
             let detail = format!(
-                "{EVENTS} does not match these facts: it belongs to another run, or {RUN_FILE} was changed"
+                "{events} does not match these facts: it belongs to another run, or {RUN_FILE} was changed"
             );
             return vec![damage(RUN_FILE, detail)];
         }

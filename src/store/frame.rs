@@ -1,6 +1,7 @@
 //! Files of lines in independent zstd frames. After kill -9 the file is intact up to the last closed frame.
 //!
-//! A frame holds whole lines, declares its size and has a checksum of its content (RFC 8878). A mark, which
+//! A frame holds whole lines, as JSON or as a table, declares its size and has a checksum of its content
+//! (RFC 8878). A mark, which
 //! is a skippable frame, precedes it. It names the run and the file that the frame belongs to, and the number
 //! of lines before it. So a frame that is lost, moved or swapped is noticed. A finished file ends with such a
 //! mark too, so a cut between two frames is noticed. Files of format 1 have only the last mark, with the line
@@ -13,10 +14,12 @@
 //! without the count, op 900 would be called a lost acknowledgement
 //! ```
 //!
-//! `zstd -dc` reads such a file. This module reads no clock: the caller passes the time.
+//! `dissent cat` prints the lines of such a file; so does `zstd -dc`, if it holds no table. This module reads
+//! no clock: the caller passes the time.
 
+pub use super::flaw::{BrokenFrame, Flaw};
 use super::frame_origin::FileTag;
-use super::names::RUN_FILE;
+use super::table::{self, is_table};
 use dissent_core::history::time::Nanos;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
@@ -132,12 +135,17 @@ impl<W: Write> FrameWriter<W> {
         written.map(drop)
     }
 
-    /// Writes whole lines as a frame of their own, and returns its place.
+    /// Like [`FrameWriter::frame`]. Returns the place of the frame.
     pub(super) fn block(&mut self, lines: &[u8], count: u64) -> io::Result<FramePlace> {
         self.flush()?;
         let (at, after) = (self.bytes, self.closed);
         self.lines += count;
         Ok(FramePlace { at, after, sum: self.close(lines)? })
+    }
+
+    /// Writes a table of so many lines, or whole lines, as a frame of its own.
+    pub fn frame(&mut self, lines: &[u8], count: u64) -> io::Result<()> {
+        self.block(lines, count).map(drop)
     }
 
     /// Writes a frame of these lines, which are the last ones counted, and returns its checksum.
@@ -195,63 +203,6 @@ fn mark_flaw(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
     }
 }
 
-/// Why a file could not be read further, and where.
-#[derive(Debug, thiserror::Error)]
-#[error("frame at byte {byte}: {flaw}")]
-pub struct BrokenFrame {
-    /// The position of the unreadable frame in the file.
-    pub byte: u64,
-    /// What is wrong with the frame.
-    pub flaw: Flaw,
-}
-
-/// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Flaw {
-    /// The file ends inside a frame.
-    #[error("torn: the file ends inside it")]
-    Torn,
-    /// The file ends after a whole frame, but has no end mark.
-    #[error("absent: the file has no end mark, so its writer was stopped or its tail is lost")]
-    NotEnded,
-    /// The bytes are not a frame.
-    #[error("garbage: no frame begins here")]
-    Garbage,
-    /// The frame has no checksum, so its content cannot be verified.
-    #[error("it has no checksum, or a flag that dissent never sets")]
-    Flags,
-    /// The frame has a size that no writer of dissent makes.
-    #[error("its uncompressed size is {declared:?}; it must be known, and at most {FRAME_BYTES_MAX}")]
-    Size {
-        /// The declared uncompressed size, if the frame declares one.
-        declared: Option<u64>,
-    },
-    /// zstd rejects the frame, for example because of a wrong checksum.
-    #[error("corrupt: {0}")]
-    Corrupt(String),
-    /// The last line of the frame is not complete.
-    #[error("it ends inside a line")]
-    PartLine,
-    /// Another run wrote the frame, or `run.json` was changed later.
-    #[error("it belongs to another run, or {RUN_FILE} was changed")]
-    OtherRun,
-    /// The frame belongs to another file of this run.
-    #[error("it belongs to another file of this run")]
-    OtherFile,
-    /// The frame holds other lines than those that are referred to.
-    #[error("it holds other lines than those that a read refers to")]
-    OtherLines,
-    /// A mark does not match the lines before it.
-    #[error("its end mark does not match the {lines} lines before it, or more data follows the end")]
-    WrongMark {
-        /// The number of lines read before the mark.
-        lines: u64,
-    },
-    /// Reading the file failed.
-    #[error("unreadable: {0}")]
-    Io(#[from] io::Error),
-}
-
 /// Reads lines and stops at the first flaw. Memory use is bounded for any input.
 pub struct FrameReader<R> {
     from: R,
@@ -264,6 +215,8 @@ pub struct FrameReader<R> {
     /// The start and the end of the last line, without its newline.
     line: (usize, usize),
     taken: usize,
+    /// The number of lines of the table that was unpacked last; none if lines were.
+    table: Option<u64>,
     /// The checksum of the frame that was unpacked last.
     sum: u32,
     lines: u64,
@@ -283,6 +236,7 @@ impl<R: Read> FrameReader<R> {
             plain: Vec::new(),
             line: (0, 0),
             taken: 0,
+            table: None,
             sum: 0,
             lines: 0,
             ended: false,
@@ -296,14 +250,10 @@ impl<R: Read> FrameReader<R> {
 
     /// The next line without its newline. `None` after the last line and after a flaw.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, BrokenFrame> {
-        if self.taken == self.plain.len() && !self.ended {
-            let byte = self.frame_at;
-            if let Err(flaw) = self.next_frame() {
-                self.ended = true;
-                self.plain.clear();
-                (self.taken, self.line) = (0, (0, 0));
-                return Err(BrokenFrame { byte, flaw });
-            }
+        let byte = self.frame_at;
+        self.advance()?;
+        if self.has_table() {
+            return Err(self.give_up(byte, Flaw::NotLines));
         }
         let Some(length) = memchr(b'\n', &self.plain[self.taken..]) else {
             return Ok(None);
@@ -312,6 +262,45 @@ impl<R: Read> FrameReader<R> {
         self.taken += length + 1;
         self.lines += 1;
         Ok(Some(self.line()))
+    }
+
+    /// Takes the next frame as a whole if it holds a table, which is then in [`FrameReader::plain`]. False if
+    /// lines are next, or nothing.
+    pub(super) fn next_table(&mut self) -> Result<bool, BrokenFrame> {
+        self.advance()?;
+        let has_table = self.has_table();
+        if has_table {
+            self.taken = self.plain.len();
+            self.lines += self.table.unwrap_or(0);
+        }
+        Ok(has_table)
+    }
+
+    /// The content of the current frame.
+    pub(super) fn plain(&self) -> &[u8] {
+        &self.plain
+    }
+
+    /// Whether the current frame holds a table that was not taken yet.
+    fn has_table(&self) -> bool {
+        self.table.is_some() && self.taken < self.plain.len()
+    }
+
+    /// Unpacks the next frame if all of the current one was taken.
+    fn advance(&mut self) -> Result<(), BrokenFrame> {
+        let byte = self.frame_at;
+        if self.taken < self.plain.len() || self.ended {
+            return Ok(());
+        }
+        self.next_frame().map_err(|flaw| self.give_up(byte, flaw))
+    }
+
+    /// Nothing is read beyond a flaw.
+    fn give_up(&mut self, byte: u64, flaw: Flaw) -> BrokenFrame {
+        self.ended = true;
+        self.plain.clear();
+        (self.taken, self.line) = (0, (0, 0));
+        BrokenFrame { byte, flaw }
     }
 
     /// The line that was returned last. Meaningless before the first line and after the last.
@@ -350,6 +339,12 @@ impl<R: Read> FrameReader<R> {
         self.sum = checksum(frame);
         self.used += packed;
         self.frame_at += (marked + packed) as u64;
+        self.table = None;
+        if is_table(&self.plain) {
+            let (_, lines, _) = table::open(&self.plain)?;
+            self.table = Some(lines as u64);
+            return Ok(());
+        }
         if self.plain.last() == Some(&b'\n') { Ok(()) } else { Err(Flaw::PartLine) }
     }
 
@@ -387,14 +382,14 @@ impl<R: Read> FrameReader<R> {
 }
 
 impl<R: Read + Seek> FrameReader<R> {
-    /// The lines of the frame at a place, wherever the reader is. Behind it is [`FrameReader::position`].
+    /// The content of the frame at a place, wherever the reader is. Behind it is [`FrameReader::position`].
     pub(super) fn block_at(&mut self, place: FramePlace) -> Result<&[u8], Flaw> {
         self.seek((place.at, place.after))?;
         self.next_frame()?;
         if self.sum != place.sum {
             return Err(Flaw::OtherLines);
         }
-        self.lines += memchr_iter(b'\n', &self.plain).count() as u64;
+        self.lines += self.table.unwrap_or_else(|| memchr_iter(b'\n', &self.plain).count() as u64);
         self.taken = self.plain.len();
         Ok(&self.plain)
     }
@@ -447,7 +442,7 @@ fn declared_size(head: &[u8]) -> Result<usize, Flaw> {
     }
     match zstd_safe::get_frame_content_size(head) {
         Ok(Some(size @ 1..)) if size <= FRAME_BYTES_MAX as u64 => Ok(size as usize),
-        Ok(declared) => Err(Flaw::Size { declared }),
+        Ok(declared) => Err(Flaw::Size { declared, most: FRAME_BYTES_MAX }),
         Err(_) => Err(Flaw::Torn),
     }
 }

@@ -1,23 +1,38 @@
 //! How the record of a run is stored on disk: frames, files, and the folder that holds them.
 
 mod audit;
+mod block;
 mod block_flags;
 mod block_rows;
+pub mod cat;
 pub mod codec;
 mod content;
 mod content_reader;
 pub mod cure;
 pub mod dump;
+mod entry_batch;
+mod event_batch;
+mod event_stream;
+mod event_table;
 mod fast_scan;
 mod files;
+mod flags;
+mod flaw;
 pub mod frame;
 pub mod frame_origin;
 pub mod latest_run;
 mod line_order;
+mod log_stream;
 mod merged_stream;
 pub mod names;
+mod packed;
 mod read_writer;
 mod reads;
+mod records;
 pub mod run_reader;
 pub mod run_writer;
+mod table;
+mod table_writer;
+mod texts;
+mod values;
 pub mod writing;

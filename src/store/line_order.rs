@@ -5,8 +5,9 @@ use super::codec;
 use super::fast_scan;
 use super::files::RunFiles;
 use super::merged_stream::Rejected;
-use super::names::log_name;
-use dissent_core::history::run_record::EVENTS;
+use super::records::Records;
+use super::table::Garbled;
+use std::ops::Range;
 
 /// The events read so far.
 pub(super) struct EventOrder {
@@ -31,11 +32,22 @@ impl EventOrder {
         }
     }
 
+    /// Checks the numbers of the next table of events.
+    pub(super) fn follow_table(&mut self, numbers: Range<u64>) -> Result<(), Rejected> {
+        let due = self.seen.saturating_add(1);
+        if numbers.start != due {
+            let found = numbers.start;
+            return Err(Rejected::OutOfOrder(format!("found event {found} instead of event {due}")));
+        }
+        self.seen = numbers.end.saturating_sub(1);
+        Ok(())
+    }
+
     /// Called at the end of a file that was read completely. Returns whether it had all events.
     pub(super) fn end(&self, files: &RunFiles) -> bool {
         let recorded = files.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
         if recorded != self.seen {
-            files.add_damage(EVENTS, lost(recorded, self.seen, "events"));
+            files.add_damage(files.events(), lost(recorded, self.seen, "events"));
         }
         recorded == self.seen
     }
@@ -69,12 +81,29 @@ impl LogOrder {
         Ok(())
     }
 
+    /// Checks the offsets of the next table of entries.
+    pub(super) fn follow_table(&mut self, table: &Records) -> Result<(), Rejected> {
+        let due = self.next;
+        let found = table.due.ok_or(Garbled("rows in place of entries"))?;
+        if found != due {
+            return Err(Rejected::OutOfOrder(format!("found offset {found} instead of {due}")));
+        }
+        for off in table.offs() {
+            if off < self.next {
+                return Err(Rejected::OutOfOrder("line out of order".to_owned()));
+            }
+            self.next = off.saturating_add(1);
+            self.seen += 1;
+        }
+        Ok(())
+    }
+
     /// Called at the end of a file that was read completely.
     pub(super) fn end(&self, files: &RunFiles) {
         let Some(ended) = &files.run().ended else { return };
         let recorded = ended.entries.get(self.partition as usize).copied().unwrap_or(0);
         if recorded != self.seen {
-            files.add_damage(&log_name(self.partition), lost(recorded, self.seen, "entries"));
+            files.add_damage(&files.log(self.partition), lost(recorded, self.seen, "entries"));
         }
     }
 }

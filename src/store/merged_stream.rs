@@ -4,6 +4,7 @@ use super::codec;
 use super::fast_scan::{self, PlacedRow};
 use super::files::RunFiles;
 use super::frame::{BrokenFrame, Flaw, FrameReader};
+use super::table::Garbled;
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::Schema;
@@ -100,6 +101,8 @@ pub(super) enum Rejected {
     #[error("cannot parse the line: {0}")]
     Garbled(#[from] serde_json::Error),
     #[error("{0}")]
+    Table(#[from] Garbled),
+    #[error("{0}")]
     OutOfOrder(String),
 }
 
@@ -158,19 +161,34 @@ impl<T: StoredLine> Stream<'_, T> {
         self.reader.as_ref().map_or(&[], FrameReader::line)
     }
 
-    /// Calls `read` with every line, and ends the stream when `read` rejects one.
-    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> Result<(), Rejected>) {
-        while let Some(reader) = self.reader.as_mut() {
-            match reader.next_line() {
-                Ok(Some(line)) => {
-                    if let Err(rejected) = read(line) {
-                        self.stop(&rejected.to_string());
-                    }
-                }
-                Ok(None) => return,
-                Err(broken) => self.give_up(&broken),
+    /// The next line. None at the end, and after damage.
+    pub(super) fn next_line(&mut self) -> Option<&[u8]> {
+        match self.reader.as_mut()?.next_line() {
+            Ok(None) => return None,
+            Ok(Some(_)) => {}
+            Err(broken) => {
+                self.give_up(&broken);
+                return None;
             }
         }
+        Some(self.line())
+    }
+
+    /// Whether the next frame holds a table, which is then in [`Stream::plain`].
+    pub(super) fn next_table(&mut self) -> bool {
+        match self.reader.as_mut().map(FrameReader::next_table) {
+            Some(Ok(has_table)) => has_table,
+            Some(Err(broken)) => {
+                self.give_up(&broken);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// The table that was found last.
+    pub(super) fn plain(&self) -> &[u8] {
+        self.reader.as_ref().map_or(&[], FrameReader::plain)
     }
 }
 

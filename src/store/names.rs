@@ -1,5 +1,7 @@
 //! The names of the files in a run folder: making them and parsing them.
 
+use dissent_core::history::run_record::TABLES;
+
 /// The file that describes the run and its progress.
 pub const RUN_FILE: &str = "run.json";
 /// The file with the steps of the schedule.
@@ -23,13 +25,20 @@ pub fn path_name(name: &str) -> String {
     if plain.is_empty() { "%".to_owned() } else { plain }
 }
 
-pub(super) fn log_name(partition: u32) -> String {
-    format!("log/{partition}.jsonl.zst")
+/// How the names of files end that hold lines of JSON, and of those that hold tables.
+const LINES: &str = "jsonl.zst";
+const TABLE: &str = "table.zst";
+
+/// The file with a partition's log, in this format.
+pub(super) fn log_name(format: u32, partition: u32) -> String {
+    let ending = if format < TABLES { LINES } else { TABLE };
+    format!("log/{partition}.{ending}")
 }
 
-/// The file with the contents of a partition's reads.
-pub(super) fn content_name(partition: u32, kind: Kind) -> String {
-    ReadFile { folder: CONTENT, partition, kind, number: 1 }.name()
+/// The file with the contents of a partition's reads, in this format.
+pub(super) fn content_name(format: u32, partition: u32, kind: Kind) -> String {
+    let name = ReadFile { folder: CONTENT, partition, kind, number: 1 }.name();
+    if format < TABLES { name } else { name.replace(LINES, TABLE) }
 }
 
 /// The folder of one replica's reads in one capture.

@@ -2,18 +2,19 @@
 //!
 //! A block is written before the line that refers to it, and both before the event that announces the read.
 
-use super::codec;
-use super::content::{BLOCK_OFFSETS, BlockRef, ContentWriter, ends_block, is_full};
-use super::frame::push_line;
+use super::content::{BLOCK_OFFSETS, BlockRef, ContentWriter, ends_block, is_full, put_currents, put_rows};
+use super::flags;
 use super::frame_origin::RunHash;
 use super::names::{Kind, ReadFile, content_name, reads_folder};
+use super::records::RecordRef;
 use super::writing::{LineWriter, StoreError, create_file, failed};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Read, Row};
+use dissent_core::history::run_record::FORMAT;
 use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Identifies a file under `reads/`, except for the number of its continuation.
@@ -48,7 +49,7 @@ pub(super) struct ReadWriter {
     run: RunHash,
     contents: BTreeMap<(u32, Kind), Contents>,
     reads: BTreeMap<ReadKey, ReadRun>,
-    /// The lines of the block that is being filled.
+    /// The content of the last block.
     block: Vec<u8>,
 }
 
@@ -82,16 +83,17 @@ impl ReadWriter {
             ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
         self.open(&key, first.off, last.off)?;
         let mut block = BlockRef::begin(read.id);
-        let mut rows = rows.into_iter().peekable();
-        while let Some(row) = rows.next() {
-            self.add(&key, &codec::content(schema, row))?;
+        let (mut start, mut weight) = (0, 0);
+        for (at, row) in rows.iter().enumerate() {
             block.add_row(row);
-            let ends = rows.peek().is_none_or(|next| {
-                next.off / BLOCK_OFFSETS != row.off / BLOCK_OFFSETS
-                    || next.off > row.off && is_full(&self.block)
+            weight += RecordRef::from(*row).weight();
+            let ends = rows.get(at + 1).is_none_or(|next| {
+                next.off / BLOCK_OFFSETS != row.off / BLOCK_OFFSETS || next.off > row.off && is_full(weight)
             });
             if ends {
-                self.end_block(now, &key, &mut block)?;
+                let rows = &rows[start..=at];
+                self.end_block(now, &key, &mut block, |content| put_rows(content, schema, rows))?;
+                (start, weight) = (at + 1, 0);
             }
         }
         self.flush(&key)
@@ -114,12 +116,14 @@ impl ReadWriter {
             ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
         self.open(&key, read.id, read.id)?;
         let mut block = BlockRef::begin(read.id);
-        let mut currents = currents.into_iter().peekable();
-        while let Some(current) = currents.next() {
-            self.add(&key, current)?;
+        let (mut start, mut weight) = (0, 0);
+        for (at, current) in currents.iter().enumerate() {
             block.rows += 1;
-            if currents.peek().is_none() || ends_block(&current.key) || is_full(&self.block) {
-                self.end_block(now, &key, &mut block)?;
+            weight += flags::weight(current);
+            if at + 1 == currents.len() || ends_block(&current.key) || is_full(weight) {
+                let currents = &currents[start..=at];
+                self.end_block(now, &key, &mut block, |content| put_currents(content, currents))?;
+                (start, weight) = (at + 1, 0);
             }
         }
         self.flush(&key)
@@ -140,8 +144,6 @@ impl ReadWriter {
 
     /// Opens the file that continues in ascending order with a read from `first` to `last`.
     fn open(&mut self, key: &ReadKey, first: u64, last: u64) -> Result<(), StoreError> {
-        // A read that could not be written may have left lines.
-        self.block.clear();
         let run = match self.reads.remove(key) {
             Some(run) if run.last_key < first => ReadRun { last_key: last, ..run },
             old => {
@@ -155,21 +157,20 @@ impl ReadWriter {
         Ok(())
     }
 
-    fn add(&mut self, key: &ReadKey, line: &impl Serialize) -> Result<(), StoreError> {
-        let file = || self.dir.join(content_name(key.partition, key.kind));
-        push_line(&mut self.block, |block| serde_json::to_writer(block, line))
-            .map_err(|error| failed("write", &file())(error))
-    }
-
-    /// Puts the block into the content file, and the reference to it into the read's file.
-    fn end_block(&mut self, now: Nanos, key: &ReadKey, block: &mut BlockRef) -> Result<(), StoreError> {
+    /// Puts a block into the content file, and the reference to it into the read's file.
+    fn end_block(
+        &mut self,
+        now: Nanos,
+        key: &ReadKey,
+        block: &mut BlockRef,
+        put: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let contents = match self.contents.entry((key.partition, key.kind)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Contents::create(&self.dir, key, self.run)?),
         };
-        let placed = contents.blocks.put(&self.block, block.rows);
-        block.place = placed.map_err(failed("write", &contents.file))?;
-        self.block.clear();
+        let put = put(&mut self.block).and_then(|()| contents.blocks.put(&self.block, block.rows));
+        block.place = put.map_err(failed("write", &contents.file))?;
         if let Some(run) = self.reads.get_mut(key) {
             run.lines.line(now, block)?;
         }
@@ -184,7 +185,7 @@ impl ReadWriter {
 
 impl Contents {
     fn create(dir: &Path, key: &ReadKey, run: RunHash) -> Result<Contents, StoreError> {
-        let name = content_name(key.partition, key.kind);
+        let name = content_name(FORMAT, key.partition, key.kind);
         let (file, to) = create_file(dir, &name)?;
         let blocks = ContentWriter::new(to, &file, run.file(&name)).map_err(failed("create", &file))?;
         Ok(Contents { file, blocks })

@@ -9,18 +9,18 @@ use super::block_flags::BlockFlags;
 use super::block_rows::BlockRows;
 use super::content_reader::ContentReader;
 use super::cure::Cure;
+use super::event_stream::EventStream;
 pub use super::files::OpenError;
 use super::files::{RunFiles, walk};
-use super::line_order::{EventOrder, LogOrder};
-use super::merged_stream::{DueFile, Merge, Rejected, Stream};
-use super::names::{Kind, READS, ReadFile, content_name, log_name};
+use super::log_stream::LogStream;
+use super::merged_stream::{DueFile, Merge};
+use super::names::{Kind, READS, ReadFile};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
-use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::{
-    Damage, EVENTS, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
+    Damage, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
 };
 use dissent_core::history::time::Nanos;
 use std::borrow::Cow;
@@ -109,7 +109,7 @@ impl RunReader {
 
     fn block_rows(&self, partition: u32) -> BlockRows<'_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        let content = ContentReader::new(&self.files, content_name(partition, Kind::Rows));
+        let content = ContentReader::new(&self.files, self.files.content(partition, Kind::Rows));
         let sharers = &self.announced().sharers;
         BlockRows::new(&self.run().meta.schema, content, Merge::new(&self.files, files), counted, sharers)
     }
@@ -121,14 +121,11 @@ impl RunRecord for RunReader {
     }
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
-        let (stream, order) = (Stream::open(&self.files, EVENTS.to_owned()), EventOrder::of(&self.files));
-        Box::new(EventStream { folder: self, stream, order, announcements: ReadIndex::default() })
+        Box::new(EventStream::open(&self.files, |announcements| self.store_announcements(announcements)))
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        let (stream, order) =
-            (Stream::open(&self.files, log_name(partition)), LogOrder::of(&self.files, partition));
-        Box::new(LogStream { files: &self.files, stream, order })
+        Box::new(LogStream::open(&self.files, partition))
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
@@ -142,7 +139,7 @@ impl RunRecord for RunReader {
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Flags);
         if self.shares_contents() {
-            let content = ContentReader::new(&self.files, content_name(partition, Kind::Flags));
+            let content = ContentReader::new(&self.files, self.files.content(partition, Kind::Flags));
             return Box::new(BlockFlags::new(content, Merge::new(&self.files, files), counted));
         }
         Box::new(counted.filter_announced(Merge::new(&self.files, files)))
@@ -153,41 +150,11 @@ impl RunRecord for RunReader {
     }
 
     fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
-        let (mut announcements, mut order) = (ReadIndex::default(), EventOrder::of(&self.files));
-        let mut stream = Stream::<TimedEvent>::open(&self.files, EVENTS.to_owned());
-        stream.each(|line| {
-            order.follow(line)?;
-            match fast_scan::event_ref(line) {
-                Some((t, event)) => each(t, event),
-                None => {
-                    let stamped: TimedEvent = serde_json::from_slice(line)?;
-                    announcements.note(&stamped.event);
-                    each(stamped.t, EventRef::from(&stamped.event));
-                }
-            }
-            Ok(())
-        });
-        announcements.are_whole = stream.is_whole() && order.end(&self.files);
-        self.store_announcements(announcements);
+        EventStream::open(&self.files, |announcements| self.store_announcements(announcements)).scan(each);
     }
 
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
-        let mut order = LogOrder::of(&self.files, partition);
-        let mut stream = Stream::<Entry>::open(&self.files, log_name(partition));
-        stream.each(|line| {
-            let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Rejected> {
-                order.follow(entry.off, line)?;
-                each(entry);
-                Ok(())
-            };
-            match fast_scan::entry_header(line) {
-                Some(entry) => in_order(entry),
-                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run().meta.schema, line)?)),
-            }
-        });
-        if stream.is_whole() {
-            order.end(&self.files);
-        }
+        LogStream::open(&self.files, partition).scan(each);
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
@@ -200,55 +167,5 @@ impl RunRecord for RunReader {
 
     fn parallelism(&self) -> usize {
         available_parallelism().map_or(1, usize::from)
-    }
-}
-
-/// The events. It collects their announcements on the way.
-struct EventStream<'a> {
-    folder: &'a RunReader,
-    stream: Stream<'a, TimedEvent>,
-    order: EventOrder,
-    announcements: ReadIndex,
-}
-
-impl<'a> Iterator for EventStream<'a> {
-    type Item = Cow<'a, TimedEvent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.stream.next();
-        if let Some(stamped) = next
-            && self.stream.check_order(|line| self.order.follow(line))
-        {
-            self.announcements.note(&stamped.event);
-            return Some(Cow::Owned(stamped));
-        }
-        let mut announcements = std::mem::take(&mut self.announcements);
-        announcements.are_whole = self.stream.is_whole() && self.order.end(&self.folder.files);
-        self.folder.store_announcements(announcements);
-        None
-    }
-}
-
-/// The entries of a partition's log.
-struct LogStream<'a> {
-    files: &'a RunFiles,
-    stream: Stream<'a, Entry>,
-    order: LogOrder,
-}
-
-impl<'a> Iterator for LogStream<'a> {
-    type Item = Cow<'a, Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.stream.next();
-        if let Some(entry) = next
-            && self.stream.check_order(|line| self.order.follow(entry.off, line))
-        {
-            return Some(Cow::Owned(entry));
-        }
-        if self.stream.is_whole() {
-            self.order.end(self.files);
-        }
-        None
     }
 }

@@ -3,9 +3,9 @@
 //! ```text
 //! run.json                            what was run, by which build and when, and how far it got
 //! schedule.jsonl  cures.jsonl         one line per step; one line per cure, synced
-//! events.jsonl.zst  log/<partition>.jsonl.zst    see `frame`
-//! content/<partition>.jsonl.zst                              the rows that reads returned, see `content`
-//! content/<partition>.current.jsonl.zst                      the current flags that reads returned
+//! events.table.zst  log/<partition>.table.zst    see `frame` and `table`
+//! content/<partition>.table.zst                              the rows that reads returned, see `content`
+//! content/<partition>.current.table.zst                      the current flags that reads returned
 //! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)
 //! reads/<capture>/<replica>/<partition>.current.jsonl.zst    current flags, by (read, key)
 //! ```
@@ -15,10 +15,13 @@
 
 use super::codec;
 use super::cure::{CURES, Cure, CureFile};
+use super::entry_batch::EntryBatch;
+use super::event_batch::EventBatch;
 use super::frame_origin::RunHash;
 use super::names::{RUN_FILE, SCHEDULE, log_name};
 use super::read_writer::ReadWriter;
-use super::writing::{LineWriter, StoreError, create_folder, failed, replace_file};
+use super::table_writer::TableWriter;
+use super::writing::{StoreError, create_folder, failed, replace_file};
 use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
 use dissent_core::history::run_record::{EVENTS, FORMAT, RunMeta};
@@ -77,10 +80,8 @@ pub struct Ended {
 
 /// A partition's log that is being written.
 struct LogWriter {
-    lines: LineWriter,
+    table: TableWriter<EntryBatch>,
     entries: u64,
-    /// The lowest offset that the next entry can have.
-    next: u64,
 }
 
 /// A run folder that is being written.
@@ -88,7 +89,7 @@ struct LogWriter {
 pub struct RunWriter {
     dir: PathBuf,
     run: RunFile,
-    events: LineWriter,
+    events: TableWriter<EventBatch>,
     /// The number of events written.
     recorded: u64,
     logs: Vec<LogWriter>,
@@ -113,12 +114,14 @@ impl RunWriter {
         let text = run_text(&run, &file)?;
         let number = RunHash::of(&text).map_err(|error| failed("write", &file)(error.into()))?;
         let log = |partition| -> Result<LogWriter, StoreError> {
-            let lines = LineWriter::create(dir, &log_name(partition), number)?;
-            Ok(LogWriter { lines, entries: 0, next: 0 })
+            let batch = EntryBatch::new(run.meta.schema.clone());
+            let table = TableWriter::create(dir, &log_name(FORMAT, partition), number, batch)?;
+            Ok(LogWriter { table, entries: 0 })
         };
+        let events = EventBatch::new(run.meta.schema.columns.clone());
         let folder = Self {
             dir: dir.to_owned(),
-            events: LineWriter::create(dir, EVENTS, number)?,
+            events: TableWriter::create(dir, EVENTS, number, events)?,
             recorded: 0,
             logs: (0..run.meta.partitions).map(log).collect::<Result<_, _>>()?,
             cures,
@@ -150,7 +153,8 @@ impl RunWriter {
             self.reads.end_reads()?;
         }
         self.recorded += 1;
-        self.events.line(now, &codec::event(self.recorded, event))
+        let n = self.recorded;
+        self.events.add(now, |batch| batch.add(n, event))
     }
 
     /// Writes a cure and syncs it to the disk. Its fault may begin only after this returns.
@@ -160,12 +164,10 @@ impl RunWriter {
 
     /// Writes entries of a partition's log, which must follow those of the previous call.
     pub fn entries(&mut self, now: Nanos, partition: u32, entries: &[Entry]) -> Result<(), StoreError> {
-        let LogWriter { lines, entries: count, next } = &mut self.logs[partition as usize];
+        let LogWriter { table, entries: count } = &mut self.logs[partition as usize];
         entries.iter().try_for_each(|entry| {
-            let skip = entry.off.saturating_sub(*next);
-            *next = entry.off.saturating_add(1);
             *count += 1;
-            lines.line(now, &codec::entry(&self.run.meta.schema, entry, skip))
+            table.add(now, |batch| batch.add(entry))
         })
     }
 
@@ -192,14 +194,14 @@ impl RunWriter {
     /// Closes the frames that are old enough.
     pub fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
         self.events.tick(now)?;
-        self.logs.iter_mut().try_for_each(|log| log.lines.tick(now))
+        self.logs.iter_mut().try_for_each(|log| log.table.tick(now))
     }
 
     /// Ends every file and writes their counts to `run.json`.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.reads.finish()?;
         let entries = self.logs.iter().map(|log| log.entries).collect();
-        self.logs.into_iter().try_for_each(|log| log.lines.finish())?;
+        self.logs.into_iter().try_for_each(|log| log.table.finish())?;
         self.events.finish()?;
         self.run.ended = Some(Ended { events: self.recorded, entries });
         write_run_file(&self.dir, &self.run)

@@ -104,10 +104,6 @@ impl LineWriter {
         self.frames.line(now, line).map_err(failed("write", &self.file))
     }
 
-    pub(super) fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
-        self.frames.tick(now).map_err(failed("write", &self.file))
-    }
-
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.frames.flush().map_err(failed("write", &self.file))
     }
@@ -124,8 +120,8 @@ mod tests {
     #[test]
     fn a_full_disk_names_the_file_and_the_next_step() {
         for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
-            let error = failed("write", Path::new("run/events.jsonl.zst"))(kind.into()).to_string();
-            assert!(error.contains("no space left for run/events.jsonl.zst: free some"), "{error}");
+            let error = failed("write", Path::new("run/events.table.zst"))(kind.into()).to_string();
+            assert!(error.contains("no space left for run/events.table.zst: free some"), "{error}");
         }
         let other = failed("write", Path::new("run/a"))(ErrorKind::PermissionDenied.into()).to_string();
         assert_eq!(other, "cannot write run/a: permission denied");

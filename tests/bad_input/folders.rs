@@ -74,7 +74,7 @@ fn break_folders(at: &Path, good: &Path) {
         with_run(name, &serde_json::to_vec(&run).expect("JSON"));
     };
     let with_events = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
-        let file = copy(name).join("events.jsonl.zst");
+        let file = copy(name).join("events.table.zst");
         let mut bytes = fs::read(&file).expect("events");
         change(&mut bytes);
         fs::write(file, bytes).expect("a file");
@@ -99,21 +99,21 @@ fn break_folders(at: &Path, good: &Path) {
         (record.meta.simulated, record.meta.started) = (false, started.to_owned());
         write_record(&at.join(name), &record).expect("a record");
     }
-    fs::remove_file(copy("no-events").join("events.jsonl.zst")).expect("removed");
+    fs::remove_file(copy("no-events").join("events.table.zst")).expect("removed");
     with_events("cut-events", &|bytes| bytes.truncate(bytes.len() / 2));
     with_events("flipped-events", &|bytes| {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
     });
     with_events("garbage-events", &|bytes| *bytes = b"{\"t\":1}\n".to_vec());
-    fs::remove_file(copy("no-log").join("log/0.jsonl.zst")).expect("removed");
+    fs::remove_file(copy("no-log").join("log/0.table.zst")).expect("removed");
     fs::remove_dir_all(copy("no-reads").join("reads")).expect("removed");
     let file = a_file_of_rows(&copy("flipped-read").join("reads"));
     let mut bytes = fs::read(&file).expect("rows");
     bytes[40] ^= 4;
     fs::write(file, bytes).expect("a file");
     let strangers = copy("strangers-files");
-    for name in [".DS_Store", "reads/.DS_Store", "reads/0000/notes.txt", "log/0.jsonl.zst~", "report.bak"] {
+    for name in [".DS_Store", "reads/.DS_Store", "reads/0000/notes.txt", "log/0.table.zst~", "report.bak"] {
         fs::write(strangers.join(name), b"somebody else's").expect("a file");
     }
     fs::create_dir(copy("archive").join("verdict-checked.json.tmp")).expect("a folder");
@@ -148,7 +148,7 @@ fn copy_all(from: &Path, to: &Path) {
 fn a_history_cut_at_every_byte_of_its_last_frames_is_inconclusive_and_says_why() {
     let temp = prepare();
     let dir = temp.path().join("good");
-    for name in ["events.jsonl.zst", "log/0.jsonl.zst"] {
+    for name in ["events.table.zst", "log/0.table.zst"] {
         let file = dir.join(name);
         let whole = fs::read(&file).expect("frames");
         let magic = [0x28, 0xb5, 0x2f, 0xfd];

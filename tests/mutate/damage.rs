@@ -135,7 +135,8 @@ pub(crate) fn files(kept: &Kept, draw: &mut Draw) -> Mutation {
             loss(format!("{framed} copied over {other}"), [(other, kept.bytes.get(framed).cloned())], true)
         }
         3 => {
-            let stray = framed.replace(".jsonl.zst", ".2.jsonl.zst").replace("log/0.2", "log/9");
+            let stray = framed.replace(".jsonl.zst", ".2.jsonl.zst").replace(".table.zst", ".2.table.zst");
+            let stray = stray.replace("log/0.2", "log/9");
             let is_new = stray.contains('/') && !kept.bytes.contains_key(&stray);
             loss(format!("{framed} copied to {stray}"), [(&*stray, kept.bytes.get(framed).cloned())], is_new)
         }

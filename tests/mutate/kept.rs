@@ -6,10 +6,12 @@ use crate::support::spec;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::history::run_record::MemoryRecord;
+use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::cat;
 use dissent_store::dump::write_record;
-use dissent_store::frame::{FrameReader, FrameWriter};
+use dissent_store::frame::FrameWriter;
 use dissent_store::frame_origin::RunHash;
 use dissent_store::run_reader::RunReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +85,8 @@ impl Kept {
         let bytes = files(&dir, "");
         let number = RunHash::of(&bytes["run.json"]).expect("JSON");
         let framed = bytes.iter().filter(|(file, _)| file.ends_with(".zst"));
-        let read = |file: &str, bytes: &[u8]| read(number, file, bytes).expect("it is whole");
+        let read =
+            |file: &str, bytes: &[u8]| read(&record.meta.schema, number, file, bytes).expect("it is whole");
         let lines = framed.map(|(file, bytes)| (file.clone(), read(file, bytes))).collect();
         Kept { record, accused: accusations(&verdict), lines, bytes, number, temp }
     }
@@ -136,7 +139,7 @@ impl Kept {
 
     /// The lines of this file; none if it is not whole.
     pub(crate) fn read(&self, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-        read(self.number, name, bytes)
+        read(&self.record.meta.schema, self.number, name, bytes)
     }
 
     /// A file with frames. Events, logs, reads and contents are equally likely.
@@ -144,17 +147,17 @@ impl Kept {
         let start = *draw.pick(&["events", "log/", "reads/", "content/"]);
         let all: Vec<&str> =
             self.lines.keys().map(String::as_str).filter(|file| file.starts_with(start)).collect();
-        if all.is_empty() { "events.jsonl.zst" } else { all[draw.below(all.len())] }
+        if all.is_empty() { "events.table.zst" } else { all[draw.below(all.len())] }
     }
 }
 
-fn read(number: RunHash, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut reader = FrameReader::new(bytes, Some(number.file(name))).expect("a reader");
+fn read(schema: &Schema, number: RunHash, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
-    while let Some(line) = reader.next_line().ok()? {
+    let read = cat::lines(schema, bytes, Some(number.file(name)), &mut |line| {
         lines.push(line.to_vec());
-    }
-    Some(lines)
+        Ok(())
+    });
+    read.ok().map(|()| lines)
 }
 
 /// Every file below a folder.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of events.
-const EVENTS: &str = "events.jsonl.zst";
+const EVENTS: &str = "events.table.zst";
 
 /// Something that happened, or was read, is not in the record.
 pub(crate) fn unrecorded(kept: &Kept, draw: &mut Draw) -> Mutation {

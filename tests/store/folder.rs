@@ -157,7 +157,7 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     assert_eq!(folder.run().phase, Phase::Load, "the phase reached is");
     let damage = folder.damage();
     assert_eq!(damage.len(), 1, "{damage:?}");
-    assert_eq!(damage[0].file, "events.jsonl.zst");
+    assert_eq!(damage[0].file, "events.table.zst");
     assert!(damage[0].detail.starts_with("after line 2: "), "{damage:?}");
     assert!(damage[0].detail.contains("has no end mark"), "{damage:?}");
 }
@@ -218,18 +218,18 @@ fn what_does_not_fit_is_damage_with_its_line() {
     };
     let cases = [
         (
-            "events.jsonl.zst",
+            "events.table.zst",
             vec![event.to_owned(), r#"{"n":2,"t":2,"type":"moonrise"}"#.to_owned()],
             "after line 2: ",
         ),
-        ("events.jsonl.zst", vec![r#"{"n":1,"t":2,"type":"moonrise"}"#.to_owned()], "`moonrise`"),
-        ("events.jsonl.zst", vec!["[]".to_owned()], "after line 1: "),
-        ("events.jsonl.zst", vec![event.to_owned(), event.to_owned()], "found event 1 instead of event 2"),
-        ("events.jsonl.zst", vec![r#"{"t":1,"type":"boundary"}"#.to_owned()], "an event without a number"),
-        ("events.jsonl.zst", vec![event.to_owned()], "30 events were recorded, 1 are here"),
-        ("log/0.jsonl.zst", vec![entry(0), entry(0)], "after line 2: line out of order"),
-        ("log/0.jsonl.zst", vec![entry(0), entry(2)], "after line 2: found offset 2 instead of 1"),
-        ("log/0.jsonl.zst", vec![entry(0), entry(1)], "20 entries were recorded, 2 are here"),
+        ("events.table.zst", vec![r#"{"n":1,"t":2,"type":"moonrise"}"#.to_owned()], "`moonrise`"),
+        ("events.table.zst", vec!["[]".to_owned()], "after line 1: "),
+        ("events.table.zst", vec![event.to_owned(), event.to_owned()], "found event 1 instead of event 2"),
+        ("events.table.zst", vec![r#"{"t":1,"type":"boundary"}"#.to_owned()], "an event without a number"),
+        ("events.table.zst", vec![event.to_owned()], "30 events were recorded, 1 are here"),
+        ("log/0.table.zst", vec![entry(0), entry(0)], "after line 2: line out of order"),
+        ("log/0.table.zst", vec![entry(0), entry(2)], "after line 2: found offset 2 instead of 1"),
+        ("log/0.table.zst", vec![entry(0), entry(1)], "20 entries were recorded, 2 are here"),
         (
             "reads/0000/a/0.jsonl.zst",
             vec![rows(5.into(), 1.into()), rows(4.into(), 1.into())],
@@ -242,7 +242,7 @@ fn what_does_not_fit_is_damage_with_its_line() {
         ),
         ("reads/0000/a/0.jsonl.zst", Vec::new(), "read 1: 6 lines were announced, 0 are here"),
         ("reads/0000/a/0.jsonl.zst", vec!["{\"off\":1}".to_owned()], "missing field `read`"),
-        ("content/0.jsonl.zst", (0..6).map(entry).collect(), "block at byte 0: it holds other lines"),
+        ("content/0.table.zst", (0..6).map(entry).collect(), "block at byte 0: it holds other lines"),
     ];
     for (file, lines, wanted) in cases {
         let origin = number.file(file);
@@ -308,7 +308,7 @@ fn files_and_events_and_facts_account_for_each_other() {
             "reads/0001/b/0.3.jsonl.zst",
             "another file of this run",
         ),
-        (&|dir| copy(dir, "log/0.jsonl.zst", "log/2.jsonl.zst"), "log/2.jsonl.zst", "no event announces it"),
+        (&|dir| copy(dir, "log/0.table.zst", "log/2.table.zst"), "log/2.table.zst", "no event announces it"),
         (&|dir| run_with(dir, "\"seed\": 7", "\"seed\": 8"), "run.json", "not match these facts"),
         (
             &|dir| run_with(dir, "\"phase\": \"done\"", "\"phase\": \"load\""),
@@ -317,7 +317,7 @@ fn files_and_events_and_facts_account_for_each_other() {
         ),
         (
             &|dir| run_with(dir, "\"events\": 30", "\"events\": 31"),
-            "events.jsonl.zst",
+            "events.table.zst",
             "31 events were recorded",
         ),
         (&|dir| run_with(dir, "\"ended\"", "\"begun\""), "run.json", "does not say that the run has ended"),
@@ -345,10 +345,10 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
     let error = |dir: &Path| RunReader::open(dir).expect_err("refused").to_string();
     for (text, wanted) in [
         (
-            whole.replace("\"format\": 3,", "\"format\": 7,"),
+            whole.replace("\"format\": 4,", "\"format\": 7,"),
             "has format 7, written by dissent 0.1.0; this is dissent",
         ),
-        (whole.replace("\"format\": 3,", ""), "missing field `format`"),
+        (whole.replace("\"format\": 4,", ""), "missing field `format`"),
         (whole.replace("\"seed\"", "\"sead\""), "missing field `seed`"),
         (whole[..whole.len() / 2].to_owned(), "EOF"),
     ] {

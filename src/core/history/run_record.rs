@@ -18,14 +18,25 @@ use std::sync::Arc;
 
 /// The version of the store's format. Readers accept all older ones. Since 2, frames say which stream they
 /// belong to, events are numbered, and a run that ended says how much it wrote. Since 3, contents that
-/// several reads returned are stored once.
-pub const FORMAT: u32 = 3;
+/// several reads returned are stored once. Since 4, what there are millions of is stored by column.
+pub const FORMAT: u32 = 4;
 
 /// The first format that stores contents once.
 pub const SHARED_CONTENTS: u32 = 3;
 
-/// The name of the events file in a [`Damage`].
-pub const EVENTS: &str = "events.jsonl.zst";
+/// The first format that stores events, log and contents by column.
+pub const TABLES: u32 = 4;
+
+/// The name of the events file.
+pub const EVENTS: &str = "events.table.zst";
+
+/// The name of the events file before [`TABLES`].
+const EVENT_LINES: &str = "events.jsonl.zst";
+
+/// The name of the events file of this format.
+pub fn events_name(format: u32) -> &'static str {
+    if format < TABLES { EVENT_LINES } else { EVENTS }
+}
 
 /// What was done to the cluster for the evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +170,13 @@ pub struct Damage {
     pub file: String,
     /// What is wrong, and at which byte.
     pub detail: String,
+}
+
+impl Damage {
+    /// Whether events are damaged.
+    pub fn is_of_events(&self) -> bool {
+        [EVENTS, EVENT_LINES].contains(&self.file.as_str())
+    }
 }
 
 /// An event as [`RunRecord::scan_events`] passes it on: ops come without their values.

@@ -13,7 +13,7 @@ use crate::history::event::{Event, Phase, ProcessExit};
 use crate::history::fault::{Fault, FaultKind, StepId};
 use crate::history::lifecycle::LifecycleRecord;
 use crate::history::row::{CurrentRead, Read, Segment};
-use crate::history::run_record::{EventRef, RunMeta, RunRecord};
+use crate::history::run_record::{Damage, EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -171,8 +171,7 @@ impl<'e> History<'e> {
             }
         });
         record.imported().iter().for_each(|record| history.shard_log.take(record));
-        let is_cut_off =
-            record.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
+        let is_cut_off = record.damage().iter().any(Damage::is_of_events);
         history.doubts.extend(sequence.doubts(is_cut_off));
         history.reads.sort_by_key(|read| read.header.id);
         for (at, RowsRead { header, held, .. }) in history.reads.iter().enumerate() {
