@@ -46,6 +46,9 @@ pub enum Command {
     /// Show what every replica holds for one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
     Raw(RawArgs),
+    /// Print the lines of files of a run as JSON
+    #[command(after_help = CAT_EXAMPLES)]
+    Cat(CatArgs),
     /// Pack a run into one file for an upstream issue, without secrets, keys and values
     #[command(after_help = PACK_EXAMPLES)]
     Pack(PackArgs),
@@ -189,6 +192,14 @@ pub struct CheckArgs {
     /// Output options
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `dissent cat`.
+#[derive(Debug, Args)]
+pub struct CatArgs {
+    /// Files of run folders, such as events, logs, contents and reads
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
 }
 
 /// `dissent heal`.

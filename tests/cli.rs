@@ -58,7 +58,7 @@ fn processes_under_the_startup_latch_fail_and_get_the_same_verdict_again() {
     exits(&again, 1);
     assert_eq!(essence(&second), essence(&again));
     let latest = results.path().join("latest");
-    for file in ["run.json", "verdict.json", "report.html", "verdict-checked.json", "events.jsonl.zst"] {
+    for file in ["run.json", "verdict.json", "report.html", "verdict-checked.json", "events.table.zst"] {
         assert!(latest.join(file).exists(), "{file} is missing");
     }
 }
@@ -100,6 +100,33 @@ fn copies_of_one_checksum_are_counted_and_the_verdict_is_the_same_as_with_every_
         "{counted}"
     );
     assert_eq!(sampled["doubts"], everything["doubts"]);
+}
+
+#[test]
+fn the_lines_of_stored_files_are_printed() {
+    let results = tempfile::tempdir().expect("a folder");
+    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v4/small");
+    let files =
+        ["events.table.zst", "log/1.table.zst", "reads/0000/a/0.jsonl.zst"].map(|file| small.join(file));
+    let files = files.each_ref().map(|file| file.to_str().expect("text"));
+    let printed = run(results.path(), &[&["cat"], &files[..]].concat());
+    exits(&printed, 0);
+    let lines: Vec<serde_json::Value> =
+        stdout(&printed).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(
+        (lines.len(), &lines[0]["type"], &lines[30]["key"]),
+        (30 + 2 + 2, &"phase".into(), &"k0".into())
+    );
+    assert_eq!(lines[33]["rows"], 2);
+    let help = run(results.path(), &["cat", "--help"]);
+    assert!(stdout(&help).contains("  dissent cat results/latest/"), "{}", stdout(&help));
+    for (file, code, why) in
+        [("README.md", 0, ""), ("no.zst", 3, "No such file"), ("tests/x.zst", 3, "No such")]
+    {
+        let refused = run(results.path(), &["cat", file]);
+        exits(&refused, code);
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
 }
 
 #[test]

@@ -82,6 +82,14 @@ Examples:
 
 Exit code 0: nothing is odd; 1: a replica shows something odd, or lacks a row that it should have.";
 
+pub(super) const CAT_EXAMPLES: &str = "\
+Examples:
+  dissent cat results/latest/events.table.zst | grep '\"type\":\"fault-begin\"'
+  dissent cat results/latest/log/0.table.zst results/latest/log/1.table.zst
+  dissent cat results/latest/content/*.table.zst | jq -c .cols
+
+Exit code 3: a file is damaged; its lines up to there are printed.";
+
 pub(super) const PACK_EXAMPLES: &str = "\
 Keys and values are replaced by keyed hashes: equal ones have equal hashes, and the hash's key is not kept.
 Replicas are numbered. URLs, hosts, paths and credentials are left out. What stays: offsets, op ids,

@@ -1,6 +1,7 @@
 //! The commands. They parse arguments, call the other modules and print; they decide nothing.
 
 mod audit;
+mod cat;
 mod check;
 mod clean;
 mod compare;
@@ -77,6 +78,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Clean(args) => clean::clean(&args),
         Command::Heal(args) => heal::heal(&args),
         Command::Raw(args) => raw::raw(&args),
+        Command::Cat(args) => cat::cat(&args),
         Command::Pack(args) => pack::pack(&args),
         Command::Schema(args) => {
             output::schema(args.of);

@@ -19,7 +19,7 @@ use dissent_core::nearest::nearest;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
 use serde_json::json;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::sync::OnceLock;
 use terminal_size::{Width, terminal_size_of};
 
@@ -39,8 +39,16 @@ pub(super) fn result(text: &str) {
     note(writeln!(std::io::stdout(), "{text}"));
 }
 
+/// Passes standard output on, for results that are too long for one text.
+pub(super) fn stream<T>(print: impl FnOnce(&mut dyn Write) -> T) -> T {
+    let mut to = BufWriter::new(std::io::stdout().lock());
+    let printed = print(&mut to);
+    note(to.flush());
+    printed
+}
+
 /// Records an error of writing to standard output, unless the reader closed the pipe.
-fn note(written: std::io::Result<()>) {
+pub(super) fn note(written: std::io::Result<()>) {
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
