@@ -1,7 +1,10 @@
 //! Any bytes as a file of frames, of format 1 and of today's. What can be read is written again, and must
-//! read the same to the end.
+//! read the same to the end. And any bytes as a table within a frame: it is refused, or all its lines can be
+//! read.
 
+use super::schema;
 use dissent_core::history::time::Nanos;
+use dissent_store::cat;
 use dissent_store::frame::{FrameReader, FrameWriter};
 use dissent_store::frame_origin::{FileTag, RunHash};
 
@@ -12,6 +15,7 @@ fn origin() -> FileTag {
 
 /// A reader never holds more than one frame: 17 MiB, whatever the bytes declare.
 pub(crate) fn frames(bytes: &[u8]) {
+    table(bytes);
     let (mut lines, _) = read(bytes, None);
     lines.extend(read(bytes, Some(origin())).0);
     let mut writer = FrameWriter::new(Vec::new(), origin()).expect("a writer");
@@ -25,6 +29,23 @@ pub(crate) fn frames(bytes: &[u8]) {
     }
     let again = read(&writer.finish().expect("in memory"), Some(origin()));
     assert_eq!(again, (kept, true));
+}
+
+/// The bytes as a table, if they begin like one, in the only frame of a file.
+fn table(bytes: &[u8]) {
+    if bytes.first() != Some(&1) {
+        return;
+    }
+    let mut writer = FrameWriter::new(Vec::new(), origin()).expect("a writer");
+    writer.frame(bytes, 1).expect("in memory");
+    let file = writer.finish().expect("in memory");
+    let mut lines = 0;
+    let read = cat::lines(&schema(), &file[..], Some(origin()), &mut |line| {
+        lines += 1;
+        assert!(serde_json::from_slice::<serde_json::Value>(line).is_ok(), "{}", line.escape_ascii());
+        Ok(())
+    });
+    assert!(read.is_err() || lines == 1, "{lines} lines are not noticed");
 }
 
 /// The lines, and whether the file has an end.
