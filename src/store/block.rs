@@ -1,7 +1,7 @@
 //! The rows of one block, in order.
 
 use super::codec;
-use super::records::{Records, blank};
+use super::records::Records;
 use super::table::{Garbled, is_table};
 use dissent_core::history::row::{Entry, Row};
 use dissent_core::history::schema::Schema;
@@ -36,7 +36,7 @@ impl Block {
         } else {
             self.lines.extend_from_slice(content);
         }
-        self.next = Some(blank());
+        self.next = Some(Entry::default());
         self.advance(schema)
     }
 

@@ -7,8 +7,9 @@ use super::flags::read_flags;
 use super::frame::FrameReader;
 use super::frame_origin::FileTag;
 use super::names::RUN_FILE;
-use super::records::{Records, blank};
+use super::records::Records;
 use super::table::{self, TableKind};
+use dissent_core::history::row::Entry;
 use dissent_core::history::schema::Schema;
 use serde::Serialize;
 use std::fs::File;
@@ -97,7 +98,7 @@ fn lines_of_table(
     match kind {
         TableKind::Flags => read_flags(table).map_err(garbled)?.iter().try_for_each(|flags| put.line(flags)),
         TableKind::Rows | TableKind::Entries => {
-            let (mut records, mut entry) = (Records::default(), blank());
+            let (mut records, mut entry) = (Records::default(), Entry::default());
             records.read(schema, table).map_err(garbled)?;
             let mut due = records.due;
             while records.take(&mut entry) {

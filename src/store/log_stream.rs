@@ -3,10 +3,10 @@
 use super::files::RunFiles;
 use super::line_order::LogOrder;
 use super::merged_stream::{Rejected, Stream};
-use super::records::{Records, blank};
+use super::records::Records;
 use super::{codec, fast_scan};
 use dissent_core::history::row::Entry;
-use dissent_core::history::run_record::EntryHeader;
+use dissent_core::history::run_record::{EntryHeader, LogEntries};
 use std::borrow::Cow;
 
 /// The entries of a partition's log.
@@ -60,32 +60,39 @@ impl<'a> LogStream<'a> {
     }
 }
 
-impl<'a> Iterator for LogStream<'a> {
-    type Item = Cow<'a, Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> LogEntries<'a> for LogStream<'a> {
+    fn next(&mut self, entry: &mut Cow<'a, Entry>) -> bool {
         let schema = &self.files.run().meta.schema;
         loop {
-            let mut entry = blank();
-            if self.table.take(&mut entry) {
-                return Some(Cow::Owned(entry));
+            if self.table.next_off().is_some() {
+                return self.table.take(entry.to_mut());
             }
             if self.stream.next_table() {
                 let read = self.table.read(schema, self.stream.plain()).map_err(Rejected::from);
                 if let Err(rejected) = read.and_then(|()| self.order.follow_table(&self.table)) {
-                    self.table = Records::default();
+                    self.table.clear();
                     self.stop(&rejected);
                 }
                 continue;
             }
             let next = self.stream.next();
-            if let Some(entry) = next
-                && self.stream.check_order(|line| self.order.follow(entry.off, line))
+            if let Some(next) = next
+                && self.stream.check_order(|line| self.order.follow(next.off, line))
             {
-                return Some(Cow::Owned(entry));
+                *entry = Cow::Owned(next);
+                return true;
             }
             self.end();
-            return None;
+            return false;
         }
+    }
+}
+
+impl<'a> Iterator for LogStream<'a> {
+    type Item = Cow<'a, Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut entry = Cow::Owned(Entry::default());
+        LogEntries::next(self, &mut entry).then_some(entry)
     }
 }

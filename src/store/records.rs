@@ -179,8 +179,3 @@ impl Records {
         true
     }
 }
-
-/// An entry without anything in it.
-pub(super) fn blank() -> Entry {
-    Entry { off: 0, key: String::new(), op: 0, cmp: 0, tombstone: false, cols: Vec::new() }
-}

@@ -20,7 +20,7 @@ use super::run_writer::RunFile;
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::{
-    Damage, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
+    Damage, EntryHeader, EventRef, LogEntries, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
 };
 use dissent_core::history::time::Nanos;
 use std::borrow::Cow;
@@ -155,6 +155,10 @@ impl RunRecord for RunReader {
 
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         LogStream::open(&self.files, partition).scan(each);
+    }
+
+    fn log_entries(&self, partition: u32) -> Box<dyn LogEntries<'_> + '_> {
+        Box::new(LogStream::open(&self.files, partition))
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {

@@ -15,6 +15,8 @@ const STEMS: u8 = 0;
 const WHOLE: u8 = 1;
 /// So many digits at the end of a string are a number at most: they fit 63 bits.
 const DIGITS_MAX: usize = 18;
+/// Memory for so many digits is taken at once.
+const DIGITS_MIN: usize = 8;
 
 /// Adds a column of strings. None if they are too long together.
 pub(super) fn put_texts<'t>(
@@ -134,6 +136,7 @@ impl Texts {
         to.clear();
         let stem = if self.is_whole { at } else { self.index[at] as usize };
         let (start, end, has_number) = self.spans[stem];
+        to.reserve(end - start + if has_number { DIGITS_MIN } else { 0 });
         to.push_str(&self.words[start..end]);
         if has_number {
             push_number(to, self.numbers[at].cast_unsigned());

@@ -254,6 +254,21 @@ pub trait RowGroups<'a> {
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool;
 }
 
+/// The entries of a partition's log, by ascending offset.
+pub trait LogEntries<'a> {
+    /// Replaces `entry` by the next one, and may use its memory again. Returns false after the last one.
+    fn next(&mut self, entry: &mut Cow<'a, Entry>) -> bool;
+}
+
+/// The entries of an iterator.
+struct EachEntry<I>(I);
+
+impl<'a, I: Iterator<Item = Cow<'a, Entry>>> LogEntries<'a> for EachEntry<I> {
+    fn next(&mut self, entry: &mut Cow<'a, Entry>) -> bool {
+        self.0.next().map(|next| *entry = next).is_some()
+    }
+}
+
 /// Recorded evidence. Damaged parts are left out: a damaged file ends early, the other files are complete,
 /// and [`RunRecord::damage`] names it. A read that lost rows has fewer than its `rows` says.
 pub trait RunRecord: Sync {
@@ -279,6 +294,10 @@ pub trait RunRecord: Sync {
     /// The same as `log`, but cheaper.
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         self.log(partition).for_each(|entry| each(EntryHeader::from(entry.as_ref())));
+    }
+    /// The same as `log`, but cheaper where entries are needed one at a time.
+    fn log_entries(&self, partition: u32) -> Box<dyn LogEntries<'_> + '_> {
+        Box::new(EachEntry(self.log(partition)))
     }
     /// The same as `rows`, but cheaper where rows are alike.
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_>;
@@ -326,6 +345,9 @@ impl RunRecord for WithImports<'_> {
     }
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         self.record.scan_log(partition, each);
+    }
+    fn log_entries(&self, partition: u32) -> Box<dyn LogEntries<'_> + '_> {
+        self.record.log_entries(partition)
     }
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         self.record.row_groups(partition)

@@ -15,10 +15,10 @@ use super::merge_functions::fold;
 use super::offset_view::{Claim, CopyRow, ExpectedRow, OffsetView};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Effect, LogIndex};
+use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::tables::segments::{bounds, segment_of};
-use crate::history::row::Row;
-use crate::history::run_record::{RowsAt, RunRecord};
+use crate::history::row::{Entry, Row};
+use crate::history::run_record::{LogEntries, RowsAt, RunRecord};
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ pub(crate) fn scan(
     let spans = bounds(&history.segments[partition as usize]);
     let columns = &history.meta.schema.columns;
     let mut row_counts: Vec<u64> = vec![0; history.reads.len()];
-    let mut log = record.log(partition).zip(log_index.entries().enumerate()).peekable();
+    let mut ahead = EntryAhead::first(record.log_entries(partition), log_index.entries().enumerate());
     let mut groups = record.row_groups(partition);
     let mut shown = RowsAt::default();
     let mut more = groups.next(&mut shown);
@@ -48,7 +48,7 @@ pub(crate) fn scan(
     let mut excused: Vec<Excused> = Vec::new();
     let mut forgotten = ExpiredStates::new(columns);
     loop {
-        let logged = log.peek().map(|(entry, _)| entry.off);
+        let logged = ahead.off();
         let next = more.then_some(shown.off);
         let Some(off) = logged.into_iter().chain(next).min().filter(|off| *off < limit) else { break };
         rows.clear();
@@ -61,11 +61,11 @@ pub(crate) fn scan(
             is_plain &= !rows.iter().any(|known| known.copy == copy);
             rows.push(CopyRow { copy, read, content });
         }
-        let entry = log.next_if(|(entry, _)| entry.off == off);
-        let logged = entry.as_ref().map(|(entry, (at, indexed))| {
-            let expected = fold(columns, &mut state[indexed.key], indexed.effect, entry);
-            forgotten.add(absences, *at, indexed, entry);
-            ExpectedRow { at: *at, indexed, entry, expected }
+        let is_logged = logged == Some(off);
+        let logged = ahead.indexed.as_ref().filter(|_| is_logged).map(|(at, indexed)| {
+            let expected = fold(columns, &mut state[indexed.key], indexed.effect, &ahead.entry);
+            forgotten.add(absences, *at, indexed, &ahead.entry);
+            ExpectedRow { at: *at, indexed, entry: &ahead.entry, expected }
         });
         claims.clear();
         let segment = segment_of(&spans, off);
@@ -87,8 +87,36 @@ pub(crate) fn scan(
         if here {
             more = groups.next(&mut shown);
         }
+        if is_logged {
+            ahead.advance();
+        }
     }
     history.reads.iter().zip(row_counts).map(|(read, count)| (read.header.id, count)).collect()
+}
+
+/// The next entry of the log, and what the index says of it.
+struct EntryAhead<'r, I> {
+    log: Box<dyn LogEntries<'r> + 'r>,
+    index: I,
+    entry: Cow<'r, Entry>,
+    /// None after the last entry.
+    indexed: Option<(usize, IndexedEntry)>,
+}
+
+impl<'r, I: Iterator<Item = (usize, IndexedEntry)>> EntryAhead<'r, I> {
+    fn first(log: Box<dyn LogEntries<'r> + 'r>, index: I) -> Self {
+        let mut ahead = EntryAhead { log, index, entry: Cow::Owned(Entry::default()), indexed: None };
+        ahead.advance();
+        ahead
+    }
+
+    fn off(&self) -> Option<u64> {
+        self.indexed.as_ref().map(|_| self.entry.off)
+    }
+
+    fn advance(&mut self) {
+        self.indexed = if self.log.next(&mut self.entry) { self.index.next() } else { None };
+    }
 }
 
 /// Moves the claims of copies that may lack the row here, or show another one, to `excused`.
