@@ -12,6 +12,7 @@ use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A reference to the rows of a read.
 pub(super) struct RowsRef(BlockRef);
@@ -198,7 +199,7 @@ impl<'a> BlockRows<'a> {
 }
 
 fn blank_row() -> Row {
-    Row { off: 0, key: String::new(), op: 0, cmp: 0, cols: Vec::new(), doc: 0 }
+    Row { off: 0, key: Arc::default(), op: 0, cmp: 0, cols: Vec::new(), doc: 0 }
 }
 
 impl<'a> RowGroups<'a> for BlockRows<'a> {

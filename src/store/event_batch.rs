@@ -115,7 +115,7 @@ impl EventBatch {
         let deletes: Vec<i64> = self.sent.iter().map(|op| i64::from(op.delete)).collect();
         put_numbers(out, &beyond, Packing::Bits);
         put_numbers(out, &deletes, Packing::Bits);
-        put_texts(out, self.sent.iter().map(|op| op.key.as_str()), Packing::Bits)?;
+        put_texts(out, self.sent.iter().map(|op| &*op.key), Packing::Bits)?;
         for (at, column) in self.columns.iter().enumerate() {
             put_values(out, column, ids, self.sent.iter().map(|op| &op.cols[at]))?;
         }

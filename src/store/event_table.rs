@@ -186,8 +186,7 @@ impl EventTable {
         let event = match header {
             Header::Other(line) => return Some(serde_json::from_slice(&self.others[line])),
             Header::Sent(at, EventRef::Invoked { op: id, partition, due }) => {
-                let mut key = String::new();
-                self.keys.copy(at, &mut key);
+                let key = self.keys.shared(at);
                 let mut cols = vec![Value::Null; self.columns.len()];
                 self.columns.iter_mut().zip(&mut cols).for_each(|(column, value)| column.take(value));
                 let (cmp, delete) = (self.cmps[at].wrapping_add(self.ids[at]), self.deletes[at] != 0);

@@ -22,7 +22,7 @@ pub(super) fn put_flags(out: &mut Vec<u8>, flags: &[&CurrentRow]) -> bool {
     put_numbers(out, &lengths, Packing::Bits);
     let offs = flags.iter().flat_map(|flags| &flags.offs).map(|off| off.cast_signed());
     put_numbers(out, &offs.collect::<Vec<i64>>(), Packing::Bits);
-    put_texts(out, flags.iter().map(|flags| flags.key.as_str()), Packing::Bits).is_some()
+    put_texts(out, flags.iter().map(|flags| &*flags.key), Packing::Bits).is_some()
 }
 
 /// The flags of a table.
@@ -34,10 +34,9 @@ pub(super) fn read_flags(table: &[u8]) -> Result<Vec<CurrentRow>, Garbled> {
     keys.read(&mut from, count)?;
     from.end()?;
     let mut offs = offs.into_iter().map(i64::cast_unsigned);
-    let flags = lengths.iter().enumerate().map(|(at, length)| {
-        let mut key = String::new();
-        keys.copy(at, &mut key);
-        CurrentRow { key, offs: offs.by_ref().take(*length as usize).collect() }
+    let flags = lengths.iter().enumerate().map(|(at, length)| CurrentRow {
+        key: keys.shared(at),
+        offs: offs.by_ref().take(*length as usize).collect(),
     });
     Ok(flags.collect())
 }

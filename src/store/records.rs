@@ -171,7 +171,7 @@ impl Records {
         let Some(off) = self.next_off() else { return false };
         let at = self.next;
         self.next += 1;
-        self.keys.copy(at, &mut entry.key);
+        entry.key = self.keys.shared(at);
         let EntryHeader { op, cmp, tombstone, .. } = self.header(at, "");
         (entry.off, entry.op, entry.cmp, entry.tombstone) = (off, op, cmp, tombstone);
         entry.cols.resize(self.columns.len(), Value::Null);

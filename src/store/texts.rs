@@ -10,6 +10,7 @@
 use super::packed::{Packing, numbers, put_numbers};
 use super::table::{Bytes, Garbled, TEXT_MAX, put_varint};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const STEMS: u8 = 0;
 const WHOLE: u8 = 1;
@@ -85,6 +86,8 @@ pub(super) struct Texts {
     index: Vec<i64>,
     numbers: Vec<i64>,
     is_whole: bool,
+    /// A stem and its number, while they are put together.
+    joined: String,
 }
 
 impl Texts {
@@ -129,6 +132,15 @@ impl Texts {
         }
         self.words.push_str(words);
         Ok(())
+    }
+
+    /// A string of the column.
+    pub(super) fn shared(&mut self, at: usize) -> Arc<str> {
+        let mut text = std::mem::take(&mut self.joined);
+        self.copy(at, &mut text);
+        let shared = Arc::from(text.as_str());
+        self.joined = text;
+        shared
     }
 
     /// Replaces what `to` holds by a string of the column.

@@ -10,6 +10,7 @@ use super::packed::{Packing, numbers, put_numbers};
 use super::table::{Bytes, Garbled, ITEMS_MAX};
 use super::texts::{Texts, put_texts};
 use dissent_core::history::schema::{Column, Role, Type, Value, op_hash};
+use std::sync::Arc;
 
 const VALUES: u8 = 0;
 const OP_HASHES: u8 = 1;
@@ -101,8 +102,8 @@ pub(super) fn put_values<'v>(
         }
         Kept::TextLists => {
             let lists = told.map(|value| if let Value::Strings(texts) = value { &texts[..] } else { &[] });
-            put_lengths(out, lists.clone().map(<[String]>::len))?;
-            put_texts(out, lists.flatten().map(String::as_str), Packing::Bytes)?;
+            put_lengths(out, lists.clone().map(<[Arc<str>]>::len))?;
+            put_texts(out, lists.flatten().map(|text| &**text), Packing::Bytes)?;
         }
     }
     Some(())
@@ -196,7 +197,7 @@ impl ValueColumn {
         }
     }
 
-    /// Replaces `value` by the value of the next line, and uses its memory again. There must be one.
+    /// Replaces `value` by the value of the next line. There must be one.
     pub(super) fn take(&mut self, value: &mut Value) {
         let code = self.codes[self.line];
         self.line += 1;
@@ -221,37 +222,21 @@ impl ValueColumn {
                 };
             }
             Kept::Texts => {
-                if let Value::String(old) = value {
-                    return self.texts.copy(self.told, old);
-                }
-                let mut text = String::new();
-                self.texts.copy(self.told, &mut text);
-                *value = Value::String(text);
+                *value = Value::String(self.texts.shared(self.told));
             }
             Kept::NumberLists => {
                 let items = self.items();
                 let longs = &self.numbers[items];
-                match value {
-                    Value::Longs(old) => {
-                        old.clear();
-                        old.extend(longs);
-                    }
-                    _ => *value = Value::Longs(longs.to_vec()),
-                }
+                *value = Value::Longs(longs.into());
             }
             Kept::TextLists => {
                 let items = self.items();
                 // An empty list is always a list of numbers, as it is in JSON.
                 let is_empty = items.is_empty();
-                let copy = |at| {
-                    let mut text = String::new();
-                    self.texts.copy(at, &mut text);
-                    text
-                };
                 *value = if is_empty {
-                    Value::Longs(Vec::new())
+                    Value::Longs(Arc::default())
                 } else {
-                    Value::Strings(items.map(copy).collect())
+                    Value::Strings(items.map(|at| self.texts.shared(at)).collect())
                 };
             }
         }
@@ -291,14 +276,14 @@ mod tests {
 
     #[test]
     fn values_of_every_type_are_read_as_they_were_put() {
-        let text = |text: &str| Value::String(text.to_owned());
-        let texts = |texts: &[&str]| Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect());
+        let text = |text: &str| Value::String(text.into());
+        let texts = |texts: &[&str]| Value::Strings(texts.iter().map(|&text| text.into()).collect());
         for ty in Type::ALL {
             let told = match ty {
                 Type::Long => [Value::Long(0), Value::Long(i64::MAX)],
                 Type::Double => [Value::double(-0.0), Value::double(1e300)],
                 Type::Boolean => [Value::Boolean(true), Value::Boolean(false)],
-                Type::LongList => [Value::Longs(vec![1, -2]), Value::Longs(vec![i64::MIN])],
+                Type::LongList => [Value::Longs([1, -2].into()), Value::Longs([i64::MIN].into())],
                 Type::StringList => [texts(&["", "b1"]), texts(&["\u{fc}"])],
                 _ => [text("1.50"), text("")],
             };
@@ -312,7 +297,7 @@ mod tests {
     fn a_value_of_another_type_is_left_to_the_lines() {
         let odd = [(Type::Long, Value::double(1.5)), (Type::Double, Value::Long(1))];
         let texts =
-            [(Type::Double, "NaN"), (Type::Long, "a")].map(|(ty, text)| (ty, Value::String(text.to_owned())));
+            [(Type::Double, "NaN"), (Type::Long, "a")].map(|(ty, text)| (ty, Value::String(text.into())));
         for (ty, value) in odd.into_iter().chain(texts) {
             assert_eq!(kept_values(ty, Role::Data, &[Value::Null, value]), None, "{ty:?}");
         }

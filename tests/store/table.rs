@@ -61,7 +61,7 @@ fn a_file_of_no_run_and_a_torn_one_are_refused_and_the_lines_before_the_tear_are
 /// The sample, with a value of another type in a row, in an entry and in an op.
 fn odd() -> MemoryRecord {
     let mut record = record();
-    let odd = || Value::String("no number".to_owned());
+    let odd = || Value::String("no number".into());
     Arc::make_mut(&mut record.rows[0][3].1).cols[0] = odd();
     record.log[0][3].cols[0] = odd();
     let ops = record.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
@@ -78,15 +78,15 @@ fn a_value_that_no_table_can_hold_is_kept_as_a_line() {
     let dir = temp.path().join("run");
     write_record(&dir, &odd()).expect("written");
     let folder = RunReader::open(&dir).expect("opened");
-    let found = all(&folder);
-    assert_eq!((found.events, found.log), (odd().events, odd().log));
-    assert_eq!((found.rows, folder.damage()), (odd().rows, Vec::new()));
+    let (found, wanted) = (all(&folder), odd());
+    assert_eq!((&found.events, &found.log), (&wanted.events, &wanted.log));
+    assert_eq!((&found.rows, folder.damage()), (&wanted.rows, Vec::new()));
     for file in ["events.table.zst", "log/0.table.zst", "content/0.table.zst"] {
         assert!(lines(&dir.join(file)).contains("\"no number\""), "{file}");
     }
     let mut scanned = Vec::new();
     folder.scan_log(0, &mut |entry| scanned.push((entry.off, entry.key.to_owned())));
-    let entries = odd().log[0].iter().map(|entry| (entry.off, entry.key.clone())).collect::<Vec<_>>();
+    let entries = odd().log[0].iter().map(|entry| (entry.off, entry.key.to_string())).collect::<Vec<_>>();
     assert_eq!(scanned, entries);
 }
 
