@@ -4,6 +4,7 @@ mod audit;
 mod compare;
 mod examples;
 mod output;
+mod sweep;
 
 use crate::synth::Plant;
 pub use audit::AuditArgs;
@@ -15,6 +16,7 @@ pub use output::{Format, Output};
 use output::{trust_checksums, whole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+pub use sweep::SweepArgs;
 
 /// Finds the one replica that disagrees, and the progress frontier that stopped.
 #[derive(Debug, Parser)]
@@ -34,6 +36,9 @@ pub enum Command {
     /// Write to a cluster, inject faults, and report which replica is wrong
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run a plan of many arms and seeds, and tell how often each fails
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep(SweepArgs),
     /// Re-check recorded runs
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

@@ -30,6 +30,7 @@ mod simulated;
 mod store;
 mod stranded;
 mod support;
+mod sweep;
 mod synth;
 mod tidy;
 mod true_length;

@@ -17,6 +17,21 @@ Examples:
   dissent run pinot.toml partial-upsert none
   dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1";
 
+pub(super) const SWEEP_EXAMPLES: &str = "\
+Examples:
+  dissent sweep night.toml
+  dissent sweep night.toml --seed 1 --runs 3000
+  dissent sweep night.toml --plan-only
+  dissent sweep --resume results/sweep-night-seed1
+
+A plan:
+  runs = 1000
+  [[arm]]
+  target = \"sim-segments\"
+  workload = \"partial-upsert\"
+  nemesis = \"late-transition\"
+  vary = { guard = [\"server-startup\", \"partition-gate\"] }";
+
 pub(super) const INIT_EXAMPLES: &str = "\
 Examples:
   dissent init pinot http://controller:9000

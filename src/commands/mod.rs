@@ -20,6 +20,7 @@ mod repeat_command;
 mod resolve_run_spec;
 mod run;
 mod specimen;
+mod sweep;
 mod synth;
 mod target_argument;
 mod watchdog;
@@ -61,6 +62,9 @@ fn dispatch(cli: Cli) -> Exit {
     if let Command::Compare(args) = &cli.command {
         output::set_format(args.output.format);
     }
+    if let Command::Sweep(args) = &cli.command {
+        output::set_format(args.output.format);
+    }
     if let Command::Audit(args) = &cli.command {
         output::set_format(args.output.format);
     }
@@ -70,6 +74,7 @@ fn dispatch(cli: Cli) -> Exit {
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Check(args) => check::check(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Compare(args) => compare::compare(&args),

@@ -41,7 +41,7 @@ pub(super) fn run(args: &cli::RunArgs) -> Exit {
 }
 
 /// Draws a seed that is short enough to be read out over the phone.
-fn draw_seed() -> u64 {
+pub(super) fn draw_seed() -> u64 {
     RandomState::new().hash_one(0) % 1_000_000_000
 }
 

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod load;
 pub mod nemesis;
 pub mod settings;
+pub mod sweep_plan;
 pub mod table;
 pub mod target;
 pub mod workload;

@@ -9,6 +9,7 @@
 //! # From the bottom up
 //!
 //! ```text
+//! campaign     many runs: their parts, and what they say together
 //! checker      judges what was recorded
 //! conductor    decides what a run does next
 //! generator    draws ops, victims and a schedule from the seed
@@ -19,6 +20,7 @@
 //! To check your own records, implement [`RunRecord`](history::run_record::RunRecord) and call
 //! [`checker::judge::judge`].
 
+pub mod campaign;
 pub mod checker;
 pub mod conductor;
 pub mod generator;

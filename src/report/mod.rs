@@ -18,5 +18,6 @@ pub mod markdown;
 pub mod raw;
 pub mod run_facts;
 pub mod self_test;
+pub mod sweep;
 pub mod terminal;
 pub mod variants;

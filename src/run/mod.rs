@@ -21,4 +21,5 @@ pub mod run_spec;
 mod sampling;
 pub mod signals;
 pub mod simulated_run;
+pub mod sweep;
 pub mod target;

@@ -1,0 +1,223 @@
+//! A plan of a sweep: which runs, how often. It has no catalogue: a plan is the user's own.
+
+use super::catalogue::EmbeddedFile;
+use super::document::ConfigFile;
+use super::error::InvalidValue;
+use super::load::is_path;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The number of arms that a plan may have once its settings are varied.
+const ARMS_MAX: usize = 1_000;
+
+/// A plan as it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SweepPlan {
+    /// The stem of its file.
+    #[serde(skip)]
+    pub name: String,
+    /// Where its file is: relative paths in it start there.
+    #[serde(skip)]
+    folder: PathBuf,
+    /// The number of runs of each arm.
+    pub runs: u32,
+    /// The seed of the first run of every arm. Drawn if neither this nor `--seed` is given.
+    pub first_seed: Option<u64>,
+    /// The number of parts that the sweep is cut into. By default a part has about 20 runs.
+    pub parts: Option<u32>,
+    /// What is run.
+    #[serde(rename = "arm")]
+    arms: Vec<WrittenArm>,
+}
+
+/// An arm, or several that differ in settings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenArm {
+    name: Option<String>,
+    target: String,
+    workload: String,
+    nemesis: String,
+    /// Options of `dissent run`, without the dashes: `for = "10s"`.
+    #[serde(default)]
+    options: BTreeMap<String, Word>,
+    /// Settings of `--set`.
+    #[serde(default)]
+    set: BTreeMap<String, Word>,
+    /// Settings with several values: one arm for each combination.
+    #[serde(default)]
+    vary: BTreeMap<String, Vec<Word>>,
+}
+
+/// A value as it is written on a command line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Word::Flag(flag) => write!(f, "{flag}"),
+            Word::Number(number) => write!(f, "{number}"),
+            Word::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// One arm of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedArm {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// The arguments of `dissent run`, without the seed.
+    pub words: Vec<String>,
+}
+
+impl SweepPlan {
+    /// The arms in the order of the file. Settings that vary change from the last one on.
+    pub fn arms(&self) -> Vec<PlannedArm> {
+        self.arms.iter().flat_map(|arm| arm.variants(&self.folder)).collect()
+    }
+}
+
+impl WrittenArm {
+    fn variants(&self, folder: &Path) -> Vec<PlannedArm> {
+        let combinations = combinations(&self.vary);
+        combinations.iter().map(|varied| self.variant(varied, folder)).collect()
+    }
+
+    fn variant(&self, varied: &[(&String, &Word)], folder: &Path) -> PlannedArm {
+        let place = |argument: &String| match is_path(argument) {
+            true => folder.join(argument).to_string_lossy().into_owned(),
+            false => argument.clone(),
+        };
+        let mut words = [&self.target, &self.workload, &self.nemesis].map(place).to_vec();
+        for (option, value) in &self.options {
+            match value {
+                Word::Flag(false) => {}
+                Word::Flag(true) => words.push(format!("--{option}")),
+                value => words.extend([format!("--{option}"), value.to_string()]),
+            }
+        }
+        let varied = varied.iter().map(|(key, value)| format!("{key}={value}"));
+        let varied: Vec<String> = varied.collect();
+        let set = self.set.iter().map(|(key, value)| format!("{key}={value}"));
+        words.extend(set.chain(varied.iter().cloned()).flat_map(|pair| ["--set".to_owned(), pair]));
+        PlannedArm { name: self.name_of(&varied), words }
+    }
+
+    fn name_of(&self, varied: &[String]) -> String {
+        let plain = || {
+            let set = self.set.iter().map(|(key, value)| format!(" {key}={value}"));
+            format!("{} {} {}{}", self.target, self.workload, self.nemesis, set.collect::<String>())
+        };
+        let own = self.name.clone().unwrap_or_else(plain);
+        std::iter::once(own).chain(varied.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Every choice of one value per key.
+fn combinations(vary: &BTreeMap<String, Vec<Word>>) -> Vec<Vec<(&String, &Word)>> {
+    vary.iter().fold(vec![Vec::new()], |before, (key, values)| {
+        let with = |chosen: &Vec<_>, value| chosen.iter().copied().chain([(key, value)]).collect();
+        before.iter().flat_map(|chosen| values.iter().map(move |value| with(chosen, value))).collect()
+    })
+}
+
+impl ConfigFile for SweepPlan {
+    const KIND: &'static str = "sweep plan";
+    const FOLDER: &'static str = "sweeps";
+    const CATALOGUE: &'static [EmbeddedFile] = &[];
+    const SETTINGS: &'static [&'static str] = &[];
+
+    fn name(&mut self) -> &mut String {
+        &mut self.name
+    }
+
+    fn set_folder(&mut self, folder: &Path) {
+        self.folder = folder.to_owned();
+    }
+
+    fn set(&mut self, _key: &str, _value: &str) -> Result<(), String> {
+        Err("not a setting of a sweep plan".to_owned())
+    }
+
+    fn check(&self) -> Result<(), InvalidValue> {
+        InvalidValue::unless(self.runs > 0, "runs", "no run", "write how many runs each arm has")?;
+        let help = "leave it out, or write a number from 1";
+        InvalidValue::unless(self.parts != Some(0), "parts", "no part", help)?;
+        let help = "add an [[arm]] with target, workload and nemesis";
+        InvalidValue::unless(!self.arms.is_empty(), "arm", "no arm", help)?;
+        let mut all = 0;
+        for (at, arm) in self.arms.iter().enumerate() {
+            for (key, values) in &arm.vary {
+                let place = format!("arm.{at}.vary.{key}");
+                InvalidValue::unless(!values.is_empty(), &place, "no value", "write at least one")?;
+                let twice = format!("`{key}` is also set");
+                let once = !arm.set.contains_key(key);
+                InvalidValue::unless(once, &place, &twice, "remove it from `set` or from `vary`")?;
+            }
+            all += arm.vary.values().map(Vec::len).product::<usize>();
+            let problem = format!("more than {ARMS_MAX} arms");
+            InvalidValue::unless(all <= ARMS_MAX, &format!("arm.{at}"), &problem, "vary fewer settings")?;
+        }
+        let mut names = BTreeSet::new();
+        let twice = self.arms().into_iter().find(|arm| !names.insert(arm.name.clone()));
+        let Some(twice) = twice else { return Ok(()) };
+        let problem = format!("two arms are called `{}`", twice.name);
+        InvalidValue::unless(false, "arm", &problem, "give each a `name` of its own")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load::parse;
+
+    const ARM: &str = "[[arm]]\ntarget = \"sim-segments\"\nworkload = \"partial-upsert\"\n\
+                       nemesis = \"late-transition\"\n";
+
+    #[test]
+    fn settings_that_vary_make_arms() {
+        let text = format!(
+            "runs = 10\n{ARM}options = {{ rate = 200, probe-restart = true, self-test = false }}\n\
+             set = {{ tail = \"1s\" }}\nvary = {{ guard = [\"a\", \"b\"], servers = [3, 4] }}\n"
+        );
+        let plan: SweepPlan = parse("night.toml", text).expect("it is right");
+        let arms = plan.arms();
+        assert_eq!(plan.name, "night");
+        let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+        let base = "sim-segments partial-upsert late-transition tail=1s";
+        let wanted = ["guard=a servers=3", "guard=a servers=4", "guard=b servers=3", "guard=b servers=4"];
+        assert_eq!(names, wanted.map(|varied| format!("{base} {varied}")));
+        let words = "sim-segments partial-upsert late-transition --probe-restart --rate 200 --set tail=1s \
+                     --set guard=a --set servers=4";
+        assert_eq!(arms[1].words.join(" "), words);
+    }
+
+    #[test]
+    fn what_makes_no_sweep_is_refused_at_its_place() {
+        let refusal = |text: String| {
+            let error = parse::<SweepPlan>("night.toml", text).expect_err("it is wrong");
+            error.to_string()
+        };
+        for (text, wanted) in [
+            (format!("runs = 0\n{ARM}"), "night.toml:1:8: no run"),
+            ("runs = 1\narm = []\n".to_owned(), "night.toml:2:7: no arm"),
+            (format!("runs = 1\n{ARM}\n{ARM}"), "two arms are called"),
+            (format!("runs = 1\n{ARM}vary = {{ guard = [] }}\n"), "no value"),
+            (format!("runs = 1\n{ARM}set = {{ a = 1 }}\nvary = {{ a = [1] }}\n"), "`a` is also set"),
+            (format!("runs = 1\n{ARM}nemeses = 3\n"), "nemeses"),
+        ] {
+            let told = refusal(text);
+            assert!(told.contains(wanted), "{told}");
+        }
+    }
+}
