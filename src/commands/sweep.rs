@@ -20,6 +20,7 @@ use dissent_core::campaign::part::Extent;
 use dissent_core::campaign::run_result::RunId;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
+use std::collections::BTreeSet;
 
 /// About how many runs a part has. A part that was not finished is done again.
 const RUNS_OF_PART: u32 = 20;
@@ -54,6 +55,11 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
     let mut written: SweepPlan = load_file(file).map_err(output::refusal)?;
     written.runs = args.runs.unwrap_or(written.runs);
     let arms = written.arms().into_iter().map(arm).collect::<Result<Vec<Arm>, Exit>>()?;
+    let own = arms.iter().filter_map(|arm| arm.spec.target.external()).map(|own| &own.path);
+    if own.collect::<BTreeSet<_>>().len() > 1 {
+        let error = format!("{file}: its arms run on different clusters of your own: write a plan for each");
+        return Err(output::failure(&error, Exit::Usage));
+    }
     let first = args.seed.or(written.first_seed).unwrap_or_else(draw_seed);
     let count = arms.len() as u32;
     let by_size = (written.runs.saturating_mul(count) / RUNS_OF_PART).clamp(1, PARTS_MAX);
