@@ -136,7 +136,8 @@ fn run_all(
     arms: Vec<Arm>,
 ) -> Result<Swept, RunError> {
     let runtime = runtime()?;
-    let jobs = args.jobs.unwrap_or_else(cores).min(jobs(&arms, args.jobs.unwrap_or_else(cores)));
+    let most = args.jobs.unwrap_or_else(cores);
+    let jobs = jobs(&arms, most).min(most);
     let bar = counting(plan.extent.runs * plan.extent.arms);
     let mut failed = 0;
     let mut each = |_: RunId, judged: &JudgedRun| {

@@ -1,28 +1,25 @@
 //! Campaigns: many runs of one specification, in parallel. Run i of N has seed S + i.
 
 use super::error::RunError;
+use super::finding_kinds::finding_kinds;
 use super::judging::JudgedRun;
+use super::kept_runs::KeptRuns;
 use super::observer::NoObserver;
 use super::process_run::{RunOutcome, run_processes};
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
-use super::simulated_run::{Retention, run_simulated};
-use crate::exit::{Exit, StopSignal};
+use crate::exit::StopSignal;
 use crate::report::campaign::CampaignSummary;
 use dissent_core::checker::self_test::SelfTest;
-use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
-use dissent_core::history::stored_name::stored_name;
+use dissent_core::checker::verdict::{FindingKind, VerdictOutcome};
 use dissent_core::seed::Seed;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-
-/// The maximum number of runs with the same findings that leave a folder in one campaign.
-const KEPT_MAX: u32 = 3;
 
 /// Why a campaign stopped before all runs were done.
 #[derive(Debug)]
@@ -84,26 +81,6 @@ impl CampaignSummary {
     }
 }
 
-/// The kinds of a verdict's findings, without names of nodes, keys or times. Runs with the same findings give
-/// the same text.
-pub fn finding_kinds(verdict: &Verdict) -> String {
-    let words = |finding: &FindingKind| match finding {
-        FindingKind::Divergence(divergence) => format!(
-            "{} {} {} {}",
-            stored_name(&divergence.last.pattern),
-            stored_name(&divergence.what),
-            stored_name(&divergence.last.side),
-            stored_name(&divergence.course)
-        ),
-        FindingKind::Frozen(_) => "frozen".to_owned(),
-        FindingKind::Regressed(_) => "regressed".to_owned(),
-        FindingKind::Ahead(_) => "ahead".to_owned(),
-        FindingKind::LostAck(_) => "lost-ack".to_owned(),
-    };
-    let each: BTreeSet<String> = verdict.findings.iter().map(|finding| words(&finding.kind)).collect();
-    each.into_iter().collect::<Vec<_>>().join(" + ")
-}
-
 /// Whether every finding has its roots on the replica that the schedule hit. The judge does not know that
 /// replica; the comparison is made afterwards.
 fn is_on_faulted_replica(judged: &JudgedRun) -> bool {
@@ -129,8 +106,7 @@ struct Campaign {
     results: PathBuf,
     /// The index of the next run.
     next: AtomicU32,
-    /// The number of runs with a folder, by findings.
-    kept: Mutex<BTreeMap<String, u32>>,
+    kept: KeptRuns,
 }
 
 /// A message to the thread that collects the results.
@@ -153,7 +129,7 @@ pub fn simulate_all(
     mut each: impl FnMut(&JudgedRun),
 ) -> Result<CampaignSummary, Stopped> {
     let (spec, results) = (spec.clone(), results.to_owned());
-    let (next, kept) = (AtomicU32::new(0), Mutex::default());
+    let (next, kept) = (AtomicU32::new(0), KeptRuns::default());
     let campaign = Arc::new(Campaign { spec, first, runs, results, next, kept });
     let (tx, rx) = channel();
     for _ in 0..jobs.min(runs) {
@@ -179,29 +155,12 @@ impl Campaign {
                 return;
             }
             let seed = Seed(self.first.0.wrapping_add(u64::from(i)));
-            let judged = catch_unwind(AssertUnwindSafe(|| self.run(seed)));
+            let judged =
+                catch_unwind(AssertUnwindSafe(|| self.kept.run((0, &self.spec), seed, &self.results)));
             if results.send(CampaignEvent::Run(seed, Box::new(judged))).is_err() {
                 return;
             }
         }
-    }
-
-    /// Runs a seed. If the run is worth keeping, runs it again with a folder: the same seed gives the same
-    /// run.
-    fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
-        let judged = run_simulated(&self.spec, seed, &self.results, Retention::None)?;
-        if judged.exit == Exit::Pass || !self.is_rare(&finding_kinds(&judged.verdict)) {
-            return Ok(judged);
-        }
-        run_simulated(&self.spec, seed, &self.results, Retention::All)
-    }
-
-    /// Whether few runs with these findings were kept so far.
-    fn is_rare(&self, found: &str) -> bool {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = kept.entry(found.to_owned()).or_default();
-        *count += 1;
-        *count <= KEPT_MAX
     }
 
     /// Adds up the verdicts as they come.

@@ -7,9 +7,9 @@ use super::run_spec::RunSpec;
 use crate::report::{json, junit};
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
-use dissent_store::writing::StoreError;
+use dissent_store::writing::{StoreError, create_folder, failed};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The suffix of a file that is not whole yet.
@@ -56,7 +56,7 @@ impl CampaignRecord {
             None => CampaignFiles::create(&self.results, &self.wanted),
         };
         let added = files.and_then(|mut files| {
-            files.add(judged).map_err(|source| io_error("write", &files.dir, source))?;
+            files.add(judged).map_err(failed("write", &files.dir))?;
             Ok(files)
         });
         match added {
@@ -77,14 +77,7 @@ impl CampaignRecord {
 
 impl CampaignFiles {
     fn create(results: &Path, wanted: &str) -> Result<CampaignFiles, StoreError> {
-        fs::create_dir_all(results).map_err(|source| io_error("create", results, source))?;
-        let make = |dir: &Path| match fs::create_dir(dir) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(StoreError::Exists { dir: dir.to_owned() })
-            }
-            made => made.map_err(|source| io_error("create", dir, source)),
-        };
-        let (name, ()) = in_fresh_folder(results, wanted, make)?;
+        let (name, ()) = in_fresh_folder(results, wanted, create_folder)?;
         let dir = results.join(name);
         let (verdicts, suites) = (create(&dir, VERDICT)?, create(&dir, JUNIT)?);
         Ok(CampaignFiles { dir, verdicts, suites, runs: 0 })
@@ -109,11 +102,11 @@ impl CampaignFiles {
             self.suites.write_all(junit::END.as_bytes())?;
             self.verdicts.flush().and_then(|()| self.suites.flush())
         };
-        ended().map_err(|source| io_error("write", &self.dir, source))?;
+        ended().map_err(failed("write", &self.dir))?;
         for name in [VERDICT, JUNIT] {
             let file = self.dir.join(name);
             let part = self.dir.join(format!("{name}{PART}"));
-            fs::rename(&part, &file).map_err(|source| io_error("put in place", &file, source))?;
+            fs::rename(&part, &file).map_err(failed("put in place", &file))?;
         }
         Ok(())
     }
@@ -121,9 +114,5 @@ impl CampaignFiles {
 
 fn create(dir: &Path, name: &str) -> Result<BufWriter<File>, StoreError> {
     let file = dir.join(format!("{name}{PART}"));
-    File::create_new(&file).map(BufWriter::new).map_err(|source| io_error("create", &file, source))
-}
-
-fn io_error(action: &'static str, file: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { action, file: file.to_owned(), source }
+    File::create_new(&file).map(BufWriter::new).map_err(failed("create", &file))
 }

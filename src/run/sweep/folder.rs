@@ -7,7 +7,7 @@ use crate::run::error::RunError;
 use crate::run::folder_name::in_fresh_folder;
 use dissent_core::campaign::document::{CampaignArm, CampaignPlan};
 use dissent_core::campaign::part::{Extent, Part, Parts};
-use dissent_store::writing::{StoreError, replace_file};
+use dissent_store::writing::{StoreError, create_folder, failed, replace_file};
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::fs;
@@ -62,7 +62,8 @@ impl FrozenPlan {
 
     /// A digest of the whole plan.
     pub fn digest(&self) -> Result<String, StoreError> {
-        let text = serde_json::to_string(self).map_err(|error| io_error(Path::new(PLAN), error.into()))?;
+        let text =
+            serde_json::to_string(self).map_err(|error| failed("use", Path::new(PLAN))(error.into()))?;
         let mut hasher = SipHasher24::new();
         hasher.write(text.as_bytes());
         Ok(format!("{:032x}", hasher.finish128().as_u128()))
@@ -81,21 +82,13 @@ impl SweepFolder {
     /// Makes a new folder under `results`.
     pub fn create(results: &Path, plan: &FrozenPlan) -> Result<SweepFolder, RunError> {
         let digest = plan.digest()?;
-        fs::create_dir_all(results).map_err(|source| io_error(results, source))?;
-        let make = |dir: &Path| match fs::create_dir(dir) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(StoreError::Exists { dir: dir.to_owned() })
-            }
-            made => made.map_err(|source| io_error(dir, source)),
-        };
         let wanted = format!("sweep-{}-seed{}", plan.name, plan.extent.first_seed.0);
-        let (name, ()) = in_fresh_folder(results, &wanted, make)?;
+        let (name, ()) = in_fresh_folder(results, &wanted, create_folder)?;
         let dir = results.join(name);
         for folder in [PARTS, RUNS] {
-            let folder = dir.join(folder);
-            fs::create_dir(&folder).map_err(|source| io_error(&folder, source))?;
+            create_folder(&dir.join(folder))?;
         }
-        let text = serde_json::to_string_pretty(plan).map_err(|error| io_error(&dir, error.into()))?;
+        let text = serde_json::to_string_pretty(plan).map_err(|error| failed("use", &dir)(error.into()))?;
         replace_file(&dir.join(PLAN), text.as_bytes())?;
         Ok(SweepFolder { dir, digest })
     }
@@ -103,9 +96,9 @@ impl SweepFolder {
     /// Opens the folder of a sweep that was begun.
     pub fn open(dir: &Path) -> Result<(SweepFolder, FrozenPlan), RunError> {
         let file = dir.join(PLAN);
-        let text = fs::read(&file).map_err(|source| io_error(&file, source))?;
+        let text = fs::read(&file).map_err(failed("use", &file))?;
         let plan: FrozenPlan =
-            serde_json::from_slice(&text).map_err(|error| io_error(&file, error.into()))?;
+            serde_json::from_slice(&text).map_err(|error| failed("use", &file)(error.into()))?;
         let digest = plan.digest()?;
         Ok((SweepFolder { dir: dir.to_owned(), digest }, plan))
     }
@@ -129,13 +122,13 @@ impl SweepFolder {
     pub fn store(&self, part: &Part) -> Result<(), StoreError> {
         let file = self.dir.join(PARTS).join(format!("{:05}.json", part.part));
         let own = self.dir.join(PARTS).join(format!("{:05}.{}.new", part.part, std::process::id()));
-        let text = serde_json::to_vec(part).map_err(|error| io_error(&file, error.into()))?;
+        let text = serde_json::to_vec(part).map_err(|error| failed("use", &file)(error.into()))?;
         replace_file(&own, &text)?;
         let linked = match fs::hard_link(&own, &file) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.map_err(|source| io_error(&file, source)),
+            linked => linked.map_err(failed("use", &file)),
         };
-        fs::remove_file(&own).map_err(|source| io_error(&own, source))?;
+        fs::remove_file(&own).map_err(failed("use", &own))?;
         linked
     }
 
@@ -144,16 +137,17 @@ impl SweepFolder {
     pub fn parts(&self) -> Result<Parts, StoreError> {
         let folder = self.dir.join(PARTS);
         let mut parts = Parts::default();
-        for file in fs::read_dir(&folder).map_err(|source| io_error(&folder, source))? {
-            let file = file.map_err(|source| io_error(&folder, source))?.path();
+        for file in fs::read_dir(&folder).map_err(failed("use", &folder))? {
+            let file = file.map_err(failed("use", &folder))?.path();
             if file.extension().is_none_or(|ending| ending != "json") {
                 continue;
             }
-            let text = fs::read(&file).map_err(|source| io_error(&file, source))?;
-            let part: Part = serde_json::from_slice(&text).map_err(|error| io_error(&file, error.into()))?;
+            let text = fs::read(&file).map_err(failed("use", &file))?;
+            let part: Part =
+                serde_json::from_slice(&text).map_err(|error| failed("use", &file)(error.into()))?;
             if part.plan != self.digest {
                 let other = io::Error::other("it is a part of another plan: move it away");
-                return Err(io_error(&file, other));
+                return Err(failed("use", &file)(other));
             }
             parts.add(part);
         }
@@ -166,8 +160,4 @@ impl SweepFolder {
         replace_file(&file, text.as_bytes())?;
         Ok(file)
     }
-}
-
-fn io_error(file: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { action: "use", file: file.to_owned(), source }
 }

@@ -3,19 +3,18 @@
 pub mod folder;
 
 use self::folder::{FrozenArm, FrozenPlan, SweepFolder};
-use super::campaign::finding_kinds;
 use super::error::RunError;
+use super::finding_kinds::each_finding_kind;
 use super::judging::JudgedRun;
+use super::kept_runs::KeptRuns;
 use super::observer::NoObserver;
 use super::process_run::run_processes;
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
-use super::simulated_run::{Retention, run_simulated};
 use crate::exit::{Exit, StopSignal};
 use dissent_core::campaign::part::{Extent, Part, Parts};
 use dissent_core::campaign::run_result::{RunId, RunResult};
 use dissent_core::seed::Seed;
-use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -23,9 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use std::thread;
 use tokio::runtime::Handle;
-
-/// The maximum number of simulated runs of an arm with the same findings that leave a folder.
-const KEPT_MAX: u32 = 3;
 
 /// An arm, ready to run.
 #[derive(Clone, Debug)]
@@ -91,8 +87,7 @@ struct Shared {
     folder: SweepFolder,
     /// The parts to do, last one first.
     due: Mutex<Vec<u32>>,
-    /// The number of kept runs, by arm and findings.
-    kept: Mutex<BTreeMap<(u32, String), u32>>,
+    kept: KeptRuns,
     is_over: AtomicBool,
     /// Runs processes.
     runtime: Handle,
@@ -117,7 +112,7 @@ pub fn sweep(
         extent: plan.extent,
         folder: folder.clone(),
         due: Mutex::new(due),
-        kept: Mutex::default(),
+        kept: KeptRuns::default(),
         is_over: AtomicBool::new(false),
         runtime,
     });
@@ -199,32 +194,19 @@ impl Shared {
             }
             return Ok(outcome.judged);
         }
-        let judged = run_simulated(spec, id.seed, &runs, Retention::None)?;
-        match judged.exit == Exit::Pass || !self.is_rare(id.arm, &finding_kinds(&judged.verdict)) {
-            true => Ok(judged),
-            false => run_simulated(spec, id.seed, &runs, Retention::All),
-        }
-    }
-
-    /// Whether few runs of an arm with these findings were kept so far.
-    fn is_rare(&self, arm: u32, found: &str) -> bool {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = kept.entry((arm, found.to_owned())).or_default();
-        *count += 1;
-        *count <= KEPT_MAX
+        self.kept.run((id.arm, spec), id.seed, &runs)
     }
 }
 
 /// What counts of a run.
 fn result(id: RunId, judged: &JudgedRun) -> RunResult {
     let verdict = &judged.verdict;
-    let kinds = finding_kinds(verdict);
     RunResult {
         arm: id.arm,
         seed: id.seed,
         outcome: verdict.outcome,
         exposed: verdict.exposure.iter().all(|exposure| exposure.count > 0),
-        found: if kinds.is_empty() { Vec::new() } else { kinds.split(" + ").map(str::to_owned).collect() },
+        found: each_finding_kind(verdict).into_iter().collect(),
         rows: verdict.compared.rows,
     }
 }
