@@ -126,3 +126,21 @@ fn what_cannot_be_planted_says_why() {
     assert!(unknown.contains("all-different") && unknown.contains("differ=N"), "{unknown}");
     assert!("differ=0".parse::<Plant>().is_err());
 }
+
+/// Tables that exceed the memory allowed go to a file: some pages of every partition here.
+#[test]
+fn a_verdict_with_next_to_no_memory_is_the_same() {
+    let tmp = tempfile::tempdir().expect("a folder");
+    let dir = tmp.path().join("run");
+    let spec = SynthSpec { rows: 40_000, replicas: 2, seed: Seed(1), plant: Plant::Differ(100) };
+    synthesize(&spec, &dir).expect("made up");
+    let with = |memory: u64| {
+        let verdict = judge(&RunReader::open(&dir).expect("a run").with_memory(memory));
+        serde_json::to_string(&verdict).expect("serializable")
+    };
+    let plenty = with(1 << 30);
+    assert!(plenty.contains("divergence"));
+    assert_eq!(plenty, with(0));
+    let names = std::fs::read_dir(&dir).expect("a folder").flatten().map(|entry| entry.file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().starts_with("scratch")).count(), 0);
+}

@@ -87,7 +87,7 @@ fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> R
         }
         return Ok(judged);
     }
-    let evidence = RunReader::open(&dir)?;
+    let evidence = RunReader::open(&dir)?.with_memory(args.memory << 20);
     let (oracle, suffix) = match args.peers_only {
         true => (Oracle::PeersAlone, BY_PEERS),
         false => (Oracle::PeersAndModel, SUFFIX),

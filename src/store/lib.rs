@@ -31,6 +31,7 @@ mod reads;
 mod records;
 pub mod run_reader;
 pub mod run_writer;
+mod scratch;
 mod table;
 mod table_writer;
 mod texts;

@@ -17,16 +17,18 @@ use super::merged_stream::{DueFile, Merge};
 use super::names::{Kind, READS, ReadFile};
 use super::reads::{Counted, ExpectedRead, RowGroupStream};
 use super::run_writer::RunFile;
+use super::scratch::{MEMORY, ScratchFile};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::{
     Damage, EntryHeader, EventRef, LogEntries, RowGroups, RunMeta, RunRecord, SHARED_CONTENTS,
 };
+use dissent_core::history::scratch::Scratch;
 use dissent_core::history::time::Nanos;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
 /// A run folder opened for reading. It implements [`RunRecord`].
@@ -34,12 +36,22 @@ use std::thread::available_parallelism;
 pub struct RunReader {
     files: RunFiles,
     announced: OnceLock<ReadIndex>,
+    scratch: Arc<ScratchFile>,
 }
 
 impl RunReader {
     /// Opens a run folder. Damage in files other than `run.json` is found when they are read.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self { files: RunFiles::open(dir)?, announced: OnceLock::new() })
+        let files = RunFiles::open(dir)?;
+        Ok(Self { files, announced: OnceLock::new(), scratch: Arc::new(ScratchFile::new(dir, MEMORY)) })
+    }
+
+    /// Allows a verdict so many bytes of memory: beyond, its tables go to a file. Keys and wrong rows stay in
+    /// memory.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        let scratch = Arc::new(ScratchFile::new(self.dir(), bytes));
+        Self { scratch, ..self }
     }
 
     /// The path of the folder, as given.
@@ -167,6 +179,10 @@ impl RunRecord for RunReader {
         }
         let (files, counted) = self.reads(partition, Kind::Rows);
         Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
+    }
+
+    fn scratch(&self) -> Option<Arc<dyn Scratch>> {
+        Some(Arc::<ScratchFile>::clone(&self.scratch))
     }
 
     fn parallelism(&self) -> usize {

@@ -13,6 +13,7 @@ pub mod nemesis;
 pub mod row;
 pub mod run_record;
 pub mod schema;
+pub mod scratch;
 pub mod shard_snapshot;
 pub mod stored_name;
 pub mod time;

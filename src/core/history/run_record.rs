@@ -7,6 +7,7 @@ use super::lifecycle::LifecycleRecord;
 use super::nemesis::Nemesis;
 use super::row::{CurrentRow, Entry, Row};
 use super::schema::Schema;
+use super::scratch::Scratch;
 use super::time::Nanos;
 use super::trust::TrustChecksums;
 use super::workload::{Keys, Skew, Workload};
@@ -305,6 +306,10 @@ pub trait RunRecord: Sync {
     fn parallelism(&self) -> usize {
         1
     }
+    /// Where tables go that exceed the memory for this record. None: they stay in memory.
+    fn scratch(&self) -> Option<Arc<dyn Scratch>> {
+        None
+    }
     /// Events of nodes that were brought in after the run, in each node's program order. They have no time on
     /// the run's clock. There is no order between them and the recorded events of the same node, so they take
     /// the place of those.
@@ -354,6 +359,9 @@ impl RunRecord for WithImports<'_> {
     }
     fn parallelism(&self) -> usize {
         self.record.parallelism()
+    }
+    fn scratch(&self) -> Option<Arc<dyn Scratch>> {
+        self.record.scratch()
     }
     fn imported(&self) -> &[LifecycleRecord] {
         &self.imported

@@ -70,7 +70,7 @@ impl<'h> CurrentRows<'h> {
             chains: vec![ReadChain::Unread; replicas],
             full_reads: Vec::new(),
         };
-        let mut changes: Vec<_> = (0..replicas).map(|_| FlagChangesReader::default()).collect();
+        let mut changes: Vec<_> = (0..replicas).map(|_| FlagChangesReader::with(record.scratch())).collect();
         let mut keys_read = vec![0_u64; history.current_reads.len()];
         for (id, current) in record.current_rows(log_index.partition) {
             let Some(at) = history.flags_index(id) else { continue };
@@ -136,8 +136,10 @@ impl<'h> CurrentRows<'h> {
     }
 
     /// The offsets that a replica flagged as current for a key in its last read at or before this point.
-    pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<&[u64]> {
-        Some(self.shown_by(self.read_index(replica, at)?, key))
+    pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<Vec<u64>> {
+        let mut offs = Vec::new();
+        self.shown_by(self.read_index(replica, at)?, key, &mut offs);
+        Some(offs)
     }
 
     /// A replica's last read of flags at or before this point.
@@ -150,10 +152,13 @@ impl<'h> CurrentRows<'h> {
         before.find_map(|(_, reads)| reads[replica])
     }
 
-    fn shown_by(&self, read: usize, key: usize) -> &[u64] {
+    /// Replaces what `offs` holds by the offsets that a replica flagged for a key, as of this read.
+    fn shown_by(&self, read: usize, key: usize, offs: &mut Vec<u64>) {
         let header = self.history.current_reads[read].header;
-        let known = self.changes[header.replica].last(key, read);
-        known.filter(|(at, _)| *at >= self.full_reads[read]).map_or(&[], |(_, offs)| offs)
+        let known = self.changes[header.replica].last(key, read, offs);
+        if known.is_none_or(|at| at < self.full_reads[read]) {
+            offs.clear();
+        }
     }
 }
 
@@ -257,10 +262,11 @@ impl KeyComparison<'_> {
         let mut wrong: BTreeSet<u64> = BTreeSet::new();
         // By replica: the entry by which its flags were judged last, and whether they were right.
         let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
+        let mut offs = Vec::new();
         for flags_read in self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags) {
             let Some(entry) = self.expects(flags_read, past) else { continue };
-            let is_wrong =
-                self.fault(entry, self.flags.shown_by(flags_read.read, key), flags_read.read).is_some();
+            self.flags.shown_by(flags_read.read, key, &mut offs);
+            let is_wrong = self.fault(entry, &offs, flags_read.read).is_some();
             compared.flags += u64::from(last[flags_read.replica].is_none());
             last[flags_read.replica] = Some((entry.off, !is_wrong));
             if is_wrong {
@@ -294,9 +300,10 @@ impl KeyComparison<'_> {
     /// The mismatch of a key that is not in the log but that some replica shows as current. A row that is
     /// itself extra is reported as that instead.
     fn of_unlogged_key(&self, name: &str, key: usize) -> Option<Mismatch> {
+        let mut offs = Vec::new();
         let shown = |flags_read: &ReplicaFlags| {
-            let offs = self.flags.shown_by(flags_read.read, key).iter();
-            offs.copied().find(|off| !self.absent.contains(&(flags_read.replica, *off)))
+            self.flags.shown_by(flags_read.read, key, &mut offs);
+            offs.iter().copied().find(|off| !self.absent.contains(&(flags_read.replica, *off)))
         };
         let first = self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags).find_map(shown)?;
         let mut mismatch = self.nothing_shown(name, first);
@@ -335,11 +342,12 @@ impl KeyComparison<'_> {
         fault: impl Fn(&[u64], usize) -> Option<ViewAnomaly>,
         counts: impl Fn(&ReplicaFlags) -> bool,
     ) {
+        let mut offs = Vec::new();
         for (when, replica_flags) in &self.replicas {
             let views = replica_flags.iter().filter(|flags_read| counts(flags_read)).map(|flags_read| {
-                let offs = self.flags.shown_by(flags_read.read, key);
+                self.flags.shown_by(flags_read.read, key, &mut offs);
                 let id = self.flags.history.current_reads[flags_read.read].header.id;
-                view(&mut mismatch.views, (flags_read.replica, id), offs, || fault(offs, flags_read.read))
+                view(&mut mismatch.views, (flags_read.replica, id), &offs, || fault(&offs, flags_read.read))
             });
             let views = views.collect();
             mismatch.show(*when, views);

@@ -1,58 +1,63 @@
 //! The flags that one replica returned, by key and read, in flat arrays: there is one change for every key
 //! that a read returned, so there may be as many as the log has entries.
 
-/// The flags of a key as one read returned them, in the order of reads.
-struct Returned {
-    key: u32,
-    read: u32,
-    /// Where its offsets begin.
-    first_off: u32,
-}
+use crate::checker::tables::packed_column::PackedColumn;
+use crate::history::scratch::Scratch;
+use std::sync::Arc;
 
 /// Changes as they are read.
 #[derive(Default)]
 pub(super) struct FlagChangesReader {
-    returned: Vec<Returned>,
-    offs: Vec<u64>,
+    /// By change, in the order of reads: the key, the read, and where its offsets begin.
+    keys: PackedColumn,
+    reads: PackedColumn,
+    first_offs: PackedColumn,
+    offs: PackedColumn,
+    scratch: Option<Arc<dyn Scratch>>,
 }
 
 impl FlagChangesReader {
+    /// Puts away what exceeds the memory of the scratch space.
+    pub(super) fn with(scratch: Option<Arc<dyn Scratch>>) -> FlagChangesReader {
+        let column = || PackedColumn::with(scratch.clone());
+        let (keys, reads, first_offs, offs) = (column(), column(), column(), column());
+        FlagChangesReader { keys, reads, first_offs, offs, scratch }
+    }
+
     /// Adds the flags of a key. Reads come in ascending order.
     pub(super) fn push(&mut self, key: usize, read: usize, offs: &[u64]) {
-        let first_off = self.offs.len() as u32;
-        self.returned.push(Returned { key: key as u32, read: read as u32, first_off });
-        self.offs.extend(offs);
-        let most = self.offs.len().max(self.returned.len()).max(key).max(read);
-        assert!(u32::try_from(most).is_ok(), "a replica with more than 2^32 flags in a partition");
+        self.keys.push(key as u64);
+        self.reads.push(read as u64);
+        self.first_offs.push(self.offs.len() as u64);
+        offs.iter().for_each(|&off| self.offs.push(off));
+        let changes = u32::try_from(self.keys.len());
+        assert!(changes.is_ok(), "a replica with more than 2^32 flags in a partition");
     }
 
     /// Sorts the changes by key. Keys are numbered from 0 to `keys`.
     pub(super) fn by_key(self, keys: usize) -> FlagChanges {
-        let FlagChangesReader { returned, offs } = self;
+        let key_of = |at: usize| self.keys.get(at) as usize;
         let mut firsts = vec![0_u32; keys + 1];
-        returned.iter().for_each(|it| firsts[it.key as usize + 1] += 1);
+        (0..self.keys.len()).for_each(|at| firsts[key_of(at) + 1] += 1);
         (0..keys).for_each(|key| firsts[key + 1] += firsts[key]);
         let mut next = firsts.clone();
-        let mut order = vec![0_u32; returned.len()];
-        for (at, it) in returned.iter().enumerate() {
-            let place = &mut next[it.key as usize];
+        let mut order = vec![0_u32; self.keys.len()];
+        for at in 0..self.keys.len() {
+            let place = &mut next[key_of(at)];
             order[*place as usize] = at as u32;
             *place += 1;
         }
-        let mut sorted = FlagChanges {
-            firsts,
-            reads: Vec::with_capacity(order.len()),
-            first_offs: Vec::with_capacity(order.len() + 1),
-            offs: Vec::with_capacity(offs.len()),
-        };
+        let column = || PackedColumn::with(self.scratch.clone());
+        let mut sorted = FlagChanges { firsts, reads: column(), first_offs: column(), offs: column() };
         for at in order {
-            let start = returned[at as usize].first_off as usize;
-            let end = returned.get(at as usize + 1).map_or(offs.len(), |next| next.first_off as usize);
-            sorted.reads.push(returned[at as usize].read);
-            sorted.first_offs.push(sorted.offs.len() as u32);
-            sorted.offs.extend(&offs[start..end]);
+            let at = at as usize;
+            let is_last = at + 1 == self.keys.len();
+            let end = if is_last { self.offs.len() } else { self.first_offs.get(at + 1) as usize };
+            sorted.reads.push(self.reads.get(at));
+            sorted.first_offs.push(sorted.offs.len() as u64);
+            (self.first_offs.get(at) as usize..end).for_each(|off| sorted.offs.push(self.offs.get(off)));
         }
-        sorted.first_offs.push(sorted.offs.len() as u32);
+        sorted.first_offs.push(sorted.offs.len() as u64);
         sorted
     }
 }
@@ -62,19 +67,22 @@ pub(super) struct FlagChanges {
     /// By key: its first change. One more element ends the last key.
     firsts: Vec<u32>,
     /// By change: the read that returned it.
-    reads: Vec<u32>,
+    reads: PackedColumn,
     /// By change: its first offset. One more element ends the last change.
-    first_offs: Vec<u32>,
-    offs: Vec<u64>,
+    first_offs: PackedColumn,
+    offs: PackedColumn,
 }
 
 impl FlagChanges {
-    /// The last change of a key at or before a read: the read that returned it, and the flagged offsets.
-    pub(super) fn last(&self, key: usize, read: usize) -> Option<(usize, &[u64])> {
+    /// The last change of a key at or before a read: the read that returned it. Replaces what `offs` holds by
+    /// the flagged offsets.
+    pub(super) fn last(&self, key: usize, read: usize, offs: &mut Vec<u64>) -> Option<usize> {
+        offs.clear();
         let of_key = self.firsts[key] as usize..self.firsts[key + 1] as usize;
-        let at = of_key.rev().find(|&at| self.reads[at] as usize <= read)?;
-        let offs = self.first_offs[at] as usize..self.first_offs[at + 1] as usize;
-        Some((self.reads[at] as usize, &self.offs[offs]))
+        let at = of_key.rev().find(|&at| self.reads.get(at) as usize <= read)?;
+        let range = self.first_offs.get(at) as usize..self.first_offs.get(at + 1) as usize;
+        offs.extend(range.map(|off| self.offs.get(off)));
+        Some(self.reads.get(at) as usize)
     }
 }
 
@@ -89,11 +97,15 @@ mod tests {
             reader.push(key, read, offs);
         }
         let changes = reader.by_key(3);
-        assert_eq!(changes.last(0, 0), None);
-        assert_eq!(changes.last(0, 9), Some((1, &[1, 2][..])));
-        assert_eq!(changes.last(1, 9), None);
-        assert_eq!(changes.last(2, 0), Some((0, &[7][..])));
-        assert_eq!(changes.last(2, 3), Some((1, &[][..])));
-        assert_eq!(changes.last(2, 4), Some((4, &[9][..])));
+        let last = |key, read| {
+            let mut offs = vec![5];
+            (changes.last(key, read, &mut offs), offs)
+        };
+        assert_eq!(last(0, 0), (None, vec![]));
+        assert_eq!(last(0, 9), (Some(1), vec![1, 2]));
+        assert_eq!(last(1, 9), (None, vec![]));
+        assert_eq!(last(2, 0), (Some(0), vec![7]));
+        assert_eq!(last(2, 3), (Some(1), vec![]));
+        assert_eq!(last(2, 4), (Some(4), vec![9]));
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct LogIndex {
     pub(crate) keys: IndexSet<String>,
     /// By key: the index of its last entry.
     pub(crate) last: Vec<usize>,
-    /// The entries of which nobody knows whether they happened, by index.
+    /// The entries of which nobody knows whether they happened, as ascending indices.
     pub(crate) undecided: Vec<usize>,
     /// The ops that it contains.
     pub(crate) logged: RoaringTreemap,
@@ -82,7 +82,8 @@ impl LogIndex {
     /// Reads a partition's log once. The segments of entries are unknown before
     /// [`LogIndex::assign_segments`].
     pub(crate) fn read(record: &dyn RunRecord, partition: u32) -> LogIndex {
-        let mut log_index = LogIndex { partition, ..LogIndex::default() };
+        let log = PackedLog::with(record.scratch());
+        let mut log_index = LogIndex { partition, log, ..LogIndex::default() };
         let rules = &record.meta().schema.rules;
         let mut reader = EffectFold { rules, states: Vec::new(), had: HashSet::new() };
         record.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
@@ -117,8 +118,7 @@ impl LogIndex {
 
     /// In a log of our own sessions: marks the ops that were never acknowledged.
     pub(crate) fn mark_undecided(&mut self, acked: &RoaringTreemap) {
-        self.undecided = (0..self.len()).filter(|&at| !acked.contains(self.log.get(at).op)).collect();
-        self.undecided.iter().for_each(|&at| self.log.set_effect(at, Effect::Undecided));
+        self.undecided = (0..self.len()).filter(|&at| !acked.contains(self.log.op(at))).collect();
     }
 
     /// Sets the segments that the entries belong to.
@@ -131,7 +131,10 @@ impl LogIndex {
     }
 
     pub(crate) fn entry(&self, at: usize) -> IndexedEntry {
-        let LogEntry { off, op, key, effect, previous } = self.log.get(at);
+        let LogEntry { off, op, key, mut effect, previous } = self.log.get(at);
+        if self.undecided.binary_search(&at).is_ok() {
+            effect = Effect::Undecided;
+        }
         IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
     }
 

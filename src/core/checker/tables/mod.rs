@@ -9,6 +9,7 @@ pub(super) mod frontier_samples;
 pub(super) mod history;
 pub(super) mod log_index;
 pub(super) mod named_row;
+pub(super) mod packed_column;
 mod packed_log;
 pub(super) mod reads;
 pub(super) mod segments;

@@ -1,7 +1,9 @@
-//! The entries of a partition's log in their compact form: 12 bytes each, since a verdict needs all of them
-//! at hand.
+//! The entries of a partition's log in their compact form: about five bytes each, since a verdict needs all
+//! of them at hand.
 
-use std::collections::BTreeMap;
+use super::packed_column::PackedColumn;
+use crate::history::scratch::Scratch;
+use std::sync::Arc;
 
 /// What an entry does to its key (`RULES.md` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(crate) enum Effect {
 
 impl Effect {
     /// The effect with this number.
-    fn of_number(number: u32) -> Effect {
+    fn of_number(number: u64) -> Effect {
         match number {
             0 => Effect::Merged,
             1 => Effect::OutOfOrder,
@@ -37,22 +39,8 @@ impl Effect {
     }
 }
 
-/// An entry without its offset.
-#[derive(Clone, Copy)]
-struct PackedEntry {
-    /// The op, or [`WIDE`].
-    op: u32,
-    /// The key, with the effect in the three highest bits.
-    key: u32,
-    previous: u32,
-}
-
-const EFFECT_BIT: u32 = 29;
-const KEY_BITS: u32 = (1 << EFFECT_BIT) - 1;
-/// No previous entry.
-const NONE: u32 = u32::MAX;
-/// The op does not fit: it is kept apart.
-const WIDE: u32 = u32::MAX;
+/// The bits of an effect.
+const EFFECT_BITS: u32 = 3;
 
 /// What is known of an entry.
 #[derive(Clone, Copy)]
@@ -76,54 +64,52 @@ struct Run {
 /// Entries in order of their offsets.
 #[derive(Default)]
 pub(super) struct PackedLog {
-    entries: Vec<PackedEntry>,
+    ops: PackedColumn,
+    /// The key, and the effect in the lowest bits.
+    keys: PackedColumn,
+    /// How many entries before this one the key has its previous entry. 0: it has none.
+    back: PackedColumn,
     /// Offsets ascend by one except where a run begins: a log has few gaps.
     runs: Vec<Run>,
-    /// By index of the entry: ops of 2^32 - 1 and above.
-    wide_ops: BTreeMap<u32, u64>,
 }
 
 impl PackedLog {
+    /// An empty log.
+    pub(super) fn with(scratch: Option<Arc<dyn Scratch>>) -> PackedLog {
+        let column = || PackedColumn::with(scratch.clone());
+        PackedLog { ops: column(), keys: column(), back: column(), runs: Vec::new() }
+    }
+
     /// Adds an entry behind all others.
     pub(super) fn push(&mut self, entry: LogEntry) {
         let LogEntry { off, op, key, effect, previous } = entry;
-        let at = self.entries.len();
-        let fits = key >> EFFECT_BIT == 0 && at < NONE as usize;
-        assert!(fits, "a partition with more than 2^29 keys or 2^32 entries");
+        let at = self.len();
         if self.end() != off || at == 0 {
             self.runs.push(Run { at, off });
         }
-        let op = match u32::try_from(op) {
-            Ok(op) if op != WIDE => op,
-            _ => {
-                self.wide_ops.insert(at as u32, op);
-                WIDE
-            }
-        };
-        let key = key as u32 | (effect as u32) << EFFECT_BIT;
-        let previous = previous.map_or(NONE, |previous| previous as u32);
-        self.entries.push(PackedEntry { op, key, previous });
+        self.ops.push(op);
+        self.keys.push((key as u64) << EFFECT_BITS | effect as u64);
+        self.back.push(previous.map_or(0, |previous| (at - previous) as u64));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.ops.len()
     }
 
     pub(super) fn get(&self, at: usize) -> LogEntry {
-        let PackedEntry { op, key, previous } = self.entries[at];
+        let (key, back) = (self.keys.get(at), self.back.get(at));
         LogEntry {
             off: self.off(at),
-            op: if op == WIDE { self.wide_ops[&(at as u32)] } else { u64::from(op) },
-            key: (key & KEY_BITS) as usize,
-            effect: Effect::of_number(key >> EFFECT_BIT),
-            previous: (previous != NONE).then_some(previous as usize),
+            op: self.ops.get(at),
+            key: (key >> EFFECT_BITS) as usize,
+            effect: Effect::of_number(key & ((1 << EFFECT_BITS) - 1)),
+            previous: (back > 0).then(|| at - back as usize),
         }
     }
 
-    /// Changes what an entry does to its key.
-    pub(super) fn set_effect(&mut self, at: usize, effect: Effect) {
-        let key = &mut self.entries[at].key;
-        *key = *key & KEY_BITS | (effect as u32) << EFFECT_BIT;
+    /// The op of an entry.
+    pub(super) fn op(&self, at: usize) -> u64 {
+        self.ops.get(at)
     }
 
     /// The offset of an entry.
@@ -142,7 +128,7 @@ impl PackedLog {
 
     /// One past the last offset.
     pub(super) fn end(&self) -> u64 {
-        self.entries.len().checked_sub(1).map_or(0, |last| self.off(last) + 1)
+        self.len().checked_sub(1).map_or(0, |last| self.off(last) + 1)
     }
 }
 
@@ -153,19 +139,18 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was_and_offsets_may_have_gaps() {
         let (mut log, offs) = (PackedLog::default(), [3, 4, 5, 9, 10, 40]);
-        let op = |off: u64| if off == 9 { u64::from(WIDE) } else { off << (off % 40) };
+        let op = |off: u64| off << (off % 40);
         for (at, off) in offs.into_iter().enumerate() {
             let effect = if at == 4 { Effect::Ignored } else { Effect::Merged };
             log.push(LogEntry { off, op: op(off), key: at / 2, effect, previous: at.checked_sub(2) });
         }
-        log.set_effect(5, Effect::Undecided);
         for (at, off) in offs.into_iter().enumerate() {
             let entry = log.get(at);
             assert_eq!((entry.off, entry.op, entry.key), (off, op(off), at / 2));
             assert_eq!(entry.previous, at.checked_sub(2));
             assert_eq!((log.below(off), log.below(off + 1)), (at, at + 1));
         }
-        assert_eq!((log.get(4).effect, log.get(5).effect), (Effect::Ignored, Effect::Undecided));
+        assert_eq!((log.get(4).effect, log.get(5).effect), (Effect::Ignored, Effect::Merged));
         assert_eq!((log.below(0), log.below(7), log.below(u64::MAX), log.end()), (0, 3, 6, 41));
         assert_eq!((PackedLog::default().below(5), PackedLog::default().end()), (0, 0));
     }
