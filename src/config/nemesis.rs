@@ -8,6 +8,8 @@ use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
 use dissent_core::nearest::advise;
 
+/// `--set until.STEP=TIME`: the step ends this long after its begin.
+const UNTIL: &str = "until.";
 /// Maximum number of timestamps by which a writer lags.
 const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
@@ -19,6 +21,8 @@ impl ConfigFile for Nemesis {
     const CATALOGUE: &'static [EmbeddedFile] = NEMESES;
     const SETTINGS: &'static [&'static str] = &["ending", "reload", "tail", "min-exposure"];
 
+    const PREFIX: Option<&'static str> = Some(UNTIL);
+
     fn name(&mut self) -> &mut String {
         &mut self.name
     }
@@ -29,7 +33,13 @@ impl ConfigFile for Nemesis {
             "reload" => self.reload = value.parse().map_err(|_| "write `true` or `false`".to_owned())?,
             "tail" => self.tail = time(value)?,
             "min-exposure" => self.min_exposure = number(value)?,
-            _ => return Err("not a setting of a nemesis plan".to_owned()),
+            _ => {
+                let id = key.strip_prefix(UNTIL).ok_or("not a setting of a nemesis plan")?;
+                let ids: Vec<&str> = self.steps.iter().map(|step| step.id.as_str()).collect();
+                let no_step = || format!("the plan has no step `{id}`: {}", advise(id, &ids));
+                let at = ids.iter().position(|known| *known == id).ok_or_else(no_step)?;
+                self.steps[at].until = Condition::After(time(value)?);
+            }
         }
         Ok(())
     }

@@ -53,13 +53,15 @@ impl Settings {
 
     /// Takes the settings of a workload or a nemesis plan, applies them and checks the result.
     pub fn apply<T: ConfigFile>(&mut self, mut document: T) -> Result<T, ConfigError> {
-        for key in T::SETTINGS {
-            let Some(value) = self.take(key) else {
+        let has_prefix = |key: &str| T::PREFIX.is_some_and(|prefix| key.starts_with(prefix));
+        let is_own = |key: &&String| T::SETTINGS.contains(&key.as_str()) || has_prefix(key);
+        for key in self.0.keys().filter(is_own).cloned().collect::<Vec<_>>() {
+            let Some(value) = self.take(&key) else {
                 continue;
             };
             let refuse =
                 |problem, help| ConfigError::Setting { pair: format!("{key}={value}"), problem, help };
-            document.set(key, &value).map_err(|message| {
+            document.set(&key, &value).map_err(|message| {
                 let (problem, help) = reword(&message);
                 refuse(problem, help)
             })?;
