@@ -4,6 +4,7 @@ mod audit;
 mod compare;
 mod examples;
 mod output;
+mod serve;
 mod sweep;
 
 use crate::synth::Plant;
@@ -14,6 +15,7 @@ use dissent_core::history::trust::TrustChecksums;
 use examples::*;
 pub use output::{Format, Output};
 use output::{trust_checksums, whole};
+pub use serve::ServeArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 pub use sweep::SweepArgs;
@@ -63,6 +65,9 @@ pub enum Command {
     /// List workloads, nemeses, targets, faults and findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
     List(ListArgs),
+    /// Browse runs and sweeps of a results folder, on this machine only
+    #[command(after_help = "Example:\n  dissent serve --results /var/lib/dissent --port 8080")]
+    Serve(ServeArgs),
     /// Undo faults left behind by earlier runs
     #[command(after_help = "Examples:\n  dissent heal my-target.toml\n  dissent heal latest")]
     Heal(HealArgs),
@@ -363,6 +368,8 @@ pub struct SchemaArgs {
 pub enum SchemaOf {
     /// verdict.json, and what `run` and `check` print with --format json
     Verdict,
+    /// campaign.json, and what `sweep` prints with --format json
+    Campaign,
     /// The lines between dissent and an adapter of your own (system `exec`)
     Exec,
 }

@@ -15,6 +15,7 @@ mod incident;
 mod known;
 mod mutate;
 mod newest_row;
+mod nights;
 #[cfg(feature = "pinot")]
 mod own_pinot;
 mod pack;

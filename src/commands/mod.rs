@@ -19,6 +19,7 @@ mod raw;
 mod repeat_command;
 mod resolve_run_spec;
 mod run;
+mod serve;
 mod specimen;
 mod sweep;
 mod synth;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> Exit {
             output::schema(args.of);
             Exit::Pass
         }
+        Command::Serve(args) => serve::serve(&args),
         Command::List(args) => list::list(&args),
         Command::Proxy(args) => proxy::proxy(&args),
         Command::Watchdog(args) => watchdog::watchdog(&args),

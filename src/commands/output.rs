@@ -7,7 +7,7 @@
 use crate::adapter::exec::messages::PROTOCOL_SCHEMA;
 use crate::cli::{Cli, Format, SchemaOf};
 use crate::exit::Exit;
-use crate::report::{json, self_test, terminal};
+use crate::report::{json, self_test, sweep, terminal};
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
 use crate::run::process_run::RunOutcome;
@@ -252,6 +252,7 @@ fn people(judged: &JudgedRun, format: Format) {
 pub(super) fn schema(of: SchemaOf) {
     match of {
         SchemaOf::Verdict => result(json::SCHEMA.trim_end()),
+        SchemaOf::Campaign => result(sweep::SCHEMA.trim_end()),
         SchemaOf::Exec => result(PROTOCOL_SCHEMA.trim_end()),
     }
 }

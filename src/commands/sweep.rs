@@ -8,14 +8,18 @@ use crate::cli::{Format, RunArgs, SweepArgs};
 use crate::config::load::load_file;
 use crate::config::sweep_plan::{PlannedArm, SweepPlan};
 use crate::exit::Exit;
-use crate::report::sweep::{last_line, words};
+use crate::report::html::sweep::page;
+use crate::report::sweep::{last_line, summary, words};
+use crate::report::sweep_junit::suites;
 use crate::run::error::RunError;
 use crate::run::hooks::with_hooks;
 use crate::run::judging::JudgedRun;
-use crate::run::sweep::folder::{FrozenPlan, SweepFolder};
-use crate::run::sweep::{Arm, Swept, jobs, sweep as run_parts};
+use crate::run::results_index::write_index;
+use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
+use crate::run::sweep::{Arm, SweepStop, Swept, jobs, sweep as run_parts};
 use clap::Parser as _;
-use dissent_core::campaign::document::CampaignDocument;
+use dissent_core::campaign::document::StoppedBy;
+use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::part::Extent;
 use dissent_core::campaign::run_result::RunId;
 use dissent_core::checker::verdict::VerdictOutcome;
@@ -26,8 +30,6 @@ use std::collections::BTreeSet;
 const RUNS_OF_PART: u32 = 20;
 /// The most parts that a plan is cut into by itself.
 const PARTS_MAX: u32 = 1_000;
-/// The document of the whole.
-const CAMPAIGN: &str = "campaign.json";
 
 /// Runs a plan, or what is left of it.
 pub(super) fn sweep(args: &SweepArgs) -> Exit {
@@ -54,6 +56,13 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
     let file = args.plan.as_deref().unwrap_or_default();
     let mut written: SweepPlan = load_file(file).map_err(output::refusal)?;
     written.runs = args.runs.unwrap_or(written.runs);
+    let goal = args.until.map(Goal::Width).or(args.until_fail.then_some(Goal::Failure));
+    let limits = SweepLimits {
+        goal: goal.or(written.goal()),
+        time: args.time_limit.or(written.time_limit()),
+        keep_passed: written.keep_passed,
+        retry_inconclusive: args.retry_inconclusive || written.retry_inconclusive,
+    };
     let arms = written.arms().into_iter().map(arm).collect::<Result<Vec<Arm>, Exit>>()?;
     let own = arms.iter().filter_map(|arm| arm.spec.target.external()).map(|own| &own.path);
     if own.collect::<BTreeSet<_>>().len() > 1 {
@@ -62,13 +71,13 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
     }
     let first = args.seed.or(written.first_seed).unwrap_or_else(draw_seed);
     let count = arms.len() as u32;
-    let by_size = (written.runs.saturating_mul(count) / RUNS_OF_PART).clamp(1, PARTS_MAX);
-    let parts = written.parts.unwrap_or(by_size).min(written.runs);
+    let parts = written.parts.unwrap_or(parts(&arms, written.runs, &limits)).min(written.runs);
     let extent = Extent { arms: count, first_seed: Seed(first), runs: written.runs, parts };
     let plan = FrozenPlan {
         name: written.name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         extent,
+        limits,
         arms: arms.iter().map(Arm::frozen).collect(),
     };
     if args.plan_only {
@@ -77,7 +86,8 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         }
         return Ok(None);
     }
-    let folder = SweepFolder::create(&args.output.results, &plan)
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+    let (folder, plan) = SweepFolder::create(&args.output.results, plan, started)
         .map_err(|error| output::failure(&error, error.exit()))?;
     output::status(&format!(
         "seed {first}  {count} arms x {} runs in {parts} parts  {}",
@@ -85,6 +95,15 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         folder.path().display()
     ));
     Ok(Some((folder, plan, arms)))
+}
+
+/// The number of parts. A part has one seed if runs are slow, or if the sweep may end at any of them.
+fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
+    let are_simulated = arms.iter().all(|arm| arm.spec.target.is_simulated());
+    if !are_simulated || limits.goal == Some(Goal::Failure) {
+        return runs;
+    }
+    (runs.saturating_mul(arms.len() as u32) / RUNS_OF_PART).clamp(1, PARTS_MAX)
 }
 
 /// A sweep that was stopped. Its files must still say the same.
@@ -164,30 +183,48 @@ fn run_all(
 }
 
 fn conclude(args: &SweepArgs, folder: &SweepFolder, plan: &FrozenPlan, swept: &Swept) -> Exit {
-    let mut campaign = CampaignDocument::of(&plan.described(), &swept.parts);
-    let mut exit = Exit::from(campaign.outcome).worst(swept.exit.unwrap_or(Exit::Pass));
-    if let Some((seed, error)) = &swept.stopped {
+    if let Some(SweepStop::Failed(seed, error)) = &swept.stopped {
         output::status(&format!("stopped at seed {}: {error}", seed.0));
-        campaign.stopped_by = Some(error.to_string());
-        exit = exit.worst(error.exit());
     }
-    if let Some(signal) = swept.signal {
-        campaign.stopped_by = Some(signal.name().to_owned());
-        exit = exit.worst(signal.exit());
-    }
+    let (stopped_by, at_least) = match &swept.stopped {
+        None => (None, Exit::Pass),
+        Some(SweepStop::Goal) => (Some(StoppedBy::Goal), Exit::Pass),
+        Some(SweepStop::TimeLimit) => (Some(StoppedBy::TimeLimit), Exit::Pass),
+        Some(SweepStop::Signal(signal)) => {
+            (Some(StoppedBy::Signal { name: signal.name().to_owned() }), signal.exit())
+        }
+        Some(SweepStop::Failed(_, error)) => {
+            (Some(StoppedBy::Error { error: error.to_string() }), error.exit())
+        }
+    };
+    let mut campaign = folder.campaign(plan, &swept.parts, stopped_by);
+    let of_runs = swept.exit.unwrap_or(Exit::Pass);
+    let mut exit = Exit::from(campaign.outcome).worst(of_runs).worst(at_least);
     campaign.exit_code = exit as u8;
     let json = serde_json::to_string_pretty(&campaign).unwrap_or_default();
-    if let Err(error) = folder.write(CAMPAIGN, &json) {
+    let line = last_line(&campaign, &folder.path().display().to_string());
+    let written = folder.write_campaign(&json).and_then(|_| {
+        folder.write("report.html", &page(&campaign, &folder.kept()))?;
+        folder.write("summary.md", &summary(&campaign))?;
+        folder.write("junit.xml", &suites(&campaign))
+    });
+    if let Err(error) = written {
         output::status(&format!("error: {error}"));
         exit = exit.worst(Exit::Inconclusive);
+    }
+    // A sweep may have been moved; its page does not depend on the one above it.
+    if args.resume.is_none()
+        && let Err(error) = write_index(&args.output.results)
+    {
+        output::status(&format!("error: {error}"));
     }
     match args.output.format {
         Format::Human => output::result(&words(&campaign)),
         Format::Json => output::result(&json),
     }
-    if !campaign.missing_parts.is_empty() {
+    if campaign.is_unfinished() {
         output::status(&format!("go on with: dissent sweep --resume {}", folder.path().display()));
     }
-    output::last_line(&last_line(&campaign, &folder.path().display().to_string()));
+    output::last_line(&line);
     exit
 }

@@ -4,6 +4,9 @@ use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::load::is_path;
+use dissent_core::campaign::goal::Goal;
+use dissent_core::history::duration;
+use dissent_core::history::time::Nanos;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,6 +31,21 @@ pub struct SweepPlan {
     pub first_seed: Option<u64>,
     /// The number of parts that the sweep is cut into. By default a part has about 20 runs.
     pub parts: Option<u32>,
+    /// After this time no run begins.
+    time_limit: Option<Length>,
+    /// End as soon as it is known how often a run of each arm fails, to an interval of this width: `5%`.
+    until: Option<String>,
+    /// End after the first run that fails.
+    #[serde(default)]
+    pub until_fail: bool,
+    /// How many runs against processes that passed are kept: the last ones. Runs that fail are always kept.
+    #[serde(default = "keep_passed")]
+    pub keep_passed: u32,
+    /// The list of known issues for all arms.
+    known: Option<String>,
+    /// Run once more against processes if a run comes to no verdict.
+    #[serde(default)]
+    pub retry_inconclusive: bool,
     /// What is run.
     #[serde(rename = "arm")]
     arms: Vec<WrittenArm>,
@@ -51,6 +69,15 @@ struct WrittenArm {
     #[serde(default)]
     vary: BTreeMap<String, Vec<Word>>,
 }
+
+/// See [`SweepPlan::keep_passed`].
+fn keep_passed() -> u32 {
+    10
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+struct Length(#[serde(with = "duration")] Nanos);
 
 /// A value as it is written on a command line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -81,9 +108,25 @@ pub struct PlannedArm {
 }
 
 impl SweepPlan {
+    /// After this time no run begins.
+    pub fn time_limit(&self) -> Option<Nanos> {
+        self.time_limit.map(|Length(time)| time)
+    }
+
+    /// What the sweep is to find out, if it may end early.
+    pub fn goal(&self) -> Option<Goal> {
+        let width = self.until.as_deref().and_then(|text| width(text).ok()).map(Goal::Width);
+        if self.until_fail { Some(Goal::Failure) } else { width }
+    }
+
     /// The arms in the order of the file. Settings that vary change from the last one on.
     pub fn arms(&self) -> Vec<PlannedArm> {
-        self.arms.iter().flat_map(|arm| arm.variants(&self.folder)).collect()
+        let mut arms: Vec<PlannedArm> = self.arms.iter().flat_map(|arm| arm.variants(&self.folder)).collect();
+        if let Some(file) = &self.known {
+            let file = self.folder.join(file).to_string_lossy().into_owned();
+            arms.iter_mut().for_each(|arm| arm.words.extend(["--known".to_owned(), file.clone()]));
+        }
+        arms
     }
 }
 
@@ -123,6 +166,13 @@ impl WrittenArm {
     }
 }
 
+/// The width of an interval, from 0 to 1, as it is written: `5%`.
+pub fn width(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let width = number.filter(|number| *number > 0.0 && *number < 100.0);
+    width.map(|number| number / 100.0).ok_or_else(|| format!("`{text}` is no width: write one such as `5%`"))
+}
+
 /// Every choice of one value per key.
 fn combinations(vary: &BTreeMap<String, Vec<Word>>) -> Vec<Vec<(&String, &Word)>> {
     vary.iter().fold(vec![Vec::new()], |before, (key, values)| {
@@ -153,6 +203,10 @@ impl ConfigFile for SweepPlan {
         InvalidValue::unless(self.runs > 0, "runs", "no run", "write how many runs each arm has")?;
         let help = "leave it out, or write a number from 1";
         InvalidValue::unless(self.parts != Some(0), "parts", "no part", help)?;
+        let problem = self.until.as_deref().and_then(|text| width(text).err()).unwrap_or_default();
+        InvalidValue::unless(problem.is_empty(), "until", &problem, "the smaller, the more runs it takes")?;
+        let both = self.until_fail && self.until.is_some();
+        InvalidValue::unless(!both, "until", "two goals", "leave out `until` or `until-fail`")?;
         let help = "add an [[arm]] with target, workload and nemesis";
         InvalidValue::unless(!self.arms.is_empty(), "arm", "no arm", help)?;
         let mut all = 0;
@@ -215,6 +269,8 @@ mod tests {
             (format!("runs = 1\n{ARM}vary = {{ guard = [] }}\n"), "no value"),
             (format!("runs = 1\n{ARM}set = {{ a = 1 }}\nvary = {{ a = [1] }}\n"), "`a` is also set"),
             (format!("runs = 1\n{ARM}nemeses = 3\n"), "nemeses"),
+            (format!("runs = 1\nuntil = \"5\"\n{ARM}"), "night.toml:2:9: `5` is no width"),
+            (format!("runs = 1\nuntil = \"5%\"\nuntil-fail = true\n{ARM}"), "two goals"),
         ] {
             let told = refusal(text);
             assert!(told.contains(wanted), "{told}");

@@ -9,29 +9,29 @@ mod figure;
 mod finding;
 mod frontier_lines;
 mod frontiers;
+pub mod index;
 mod key_map;
 mod lanes;
 mod node_timelines;
 mod parts;
+mod rates;
 mod run;
+pub mod sweep;
 pub mod timeline;
 mod triage;
 
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::format::{
-    Clock, capitalised, count, counted, len, modelled, repeat, run_words, seed, shortened, spaced,
-};
+use super::format::{Clock, capitalised, count, counted, len, modelled, repeat, run_words, seed, spaced};
 use dissent_core::checker::verdict::{Divergence, Finding, FindingKind, Status, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use finding::Context;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use parts::{answer_list, code, css_string, folded, prose, scroll};
+use maud::{Markup, html};
+use parts::{answer_list, code, document, folded, prose, scroll};
 use timeline::Timeline;
 
-const STYLE: &str = include_str!("html/style.css");
 /// Findings shown with their evidence; the rest is counted.
 const FINDINGS_MAX: usize = 12;
 /// Doubts shown; the rest is counted.
@@ -42,37 +42,25 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
     let clock = Clock::of(meta);
     let title = format!("{} · {}{}", stored_name(&verdict.outcome), meta.target, seed_words(meta));
     let is_run = meta.activity == Activity::Run;
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(print_header(meta, &clock))) }
+    let body = html! {
+        (header(verdict, meta, &clock))
+        (contents(verdict, meta))
+        main {
+            (answer_section(verdict, &clock))
+            @if is_run && let Some((_, d)) = first_divergence(verdict) {
+                (triage::section(d, verdict, &clock))
             }
-            body {
-                (header(verdict, meta, &clock))
-                (contents(verdict, meta))
-                main {
-                    (answer_section(verdict, &clock))
-                    @if is_run && let Some((_, d)) = first_divergence(verdict) {
-                        (triage::section(d, verdict, &clock))
-                    }
-                    (findings(verdict, meta, timeline, &clock))
-                    @if is_run { (over_time(verdict, meta, timeline)) }
-                    (checks(verdict))
-                    (exposure(verdict))
-                    (doubts(verdict))
-                    @if is_run { (run::section(meta, timeline, &clock)) }
-                    @else { (comparison::section(verdict, meta)) }
-                }
-                footer { "dissent " (env!("CARGO_PKG_VERSION")) (seed_words(meta)) }
-            }
+            (findings(verdict, meta, timeline, &clock))
+            @if is_run { (over_time(verdict, meta, timeline)) }
+            (checks(verdict))
+            (exposure(verdict))
+            (doubts(verdict))
+            @if is_run { (run::section(meta, timeline, &clock)) }
+            @else { (comparison::section(verdict, meta)) }
         }
+        footer { "dissent " (env!("CARGO_PKG_VERSION")) (seed_words(meta)) }
     };
-    page.into_string()
+    document(&title, &run_name(meta, &clock), &body)
 }
 
 /// Which run this is.
@@ -83,11 +71,6 @@ fn run_name(meta: &RunMeta, clock: &Clock) -> String {
 
 fn seed_words(meta: &RunMeta) -> String {
     seed(meta).map_or(String::new(), |seed| format!(" · seed {seed}"))
-}
-
-/// The name of the run at the head of each printed page.
-fn print_header(meta: &RunMeta, clock: &Clock) -> String {
-    format!("@page {{ @top-left {{ content: {} }} }}", css_string(&shortened(&run_name(meta, clock), 160)))
 }
 
 fn header(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {

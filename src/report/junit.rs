@@ -1,14 +1,13 @@
 //! `junit.xml`: one test suite per run, one test case per check. A violation is a failure, an unknown result
 //! is an error, and a check that does not apply is skipped.
-//!
-//! Written by hand: the crate for it (`quick-junit`) adds clocks and random identifiers, which would make the
-//! output of the same evidence differ, and a dozen packages for one page of code.
 
 use super::answers::answer::doubt_line;
 use super::answers::divergence::KEYS_LISTED;
 use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
 use super::format::{listed, printable, repeat, run_words, seed};
+use super::junit_xml::{Case, CaseResult, escaped};
+pub use super::junit_xml::{END, OPENING};
 use super::run_facts::RunFacts;
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
@@ -19,24 +18,6 @@ use dissent_core::history::stored_name::stored_name;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 
-/// A test case.
-struct Case {
-    name: String,
-    result: Result,
-}
-
-enum Result {
-    Passed,
-    Failed { message: String, kind: String, text: String },
-    Unknown { message: String },
-    Skipped { message: String },
-}
-
-/// The text before the first suite.
-pub const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n";
-/// The text after the last suite.
-pub const END: &str = "</testsuites>\n";
-
 /// A document of one run.
 pub fn document(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> String {
     format!("{OPENING}{}{END}", suite(verdict, meta, facts, 0))
@@ -44,14 +25,14 @@ pub fn document(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> String {
 
 /// The suite of one run, which is the one of this number in its document.
 pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -> String {
-    let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict, facts)).collect();
-    let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
+    let mut cases: Vec<Case> = verdict.checks.iter().map(|check| case(check, verdict, facts)).collect();
+    let unknown = |case: &Case| matches!(case.result, CaseResult::Unknown { .. });
     // An inconclusive run must not look passed, and a doubt belongs to no check.
     if verdict.outcome == VerdictOutcome::Inconclusive && !cases.iter().any(unknown) {
-        let result = Result::Unknown { message: headline(verdict) };
+        let result = CaseResult::Unknown { message: headline(verdict) };
         cases.push(Case { name: "verdict".to_owned(), result });
     }
-    let count = |wanted: fn(&Result) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
+    let count = |wanted: fn(&CaseResult) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
     let words = run_words(meta);
     let seeded = seed(meta);
     // Dots make levels: CI systems keep runs of one plan together, and its seeds apart.
@@ -68,9 +49,9 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
         escaped(&package),
         escaped(&started(meta)),
         cases.len(),
-        count(|result| matches!(result, Result::Failed { .. })),
-        count(|result| matches!(result, Result::Unknown { .. })),
-        count(|result| matches!(result, Result::Skipped { .. })),
+        count(|result| matches!(result, CaseResult::Failed { .. })),
+        count(|result| matches!(result, CaseResult::Unknown { .. })),
+        count(|result| matches!(result, CaseResult::Skipped { .. })),
     );
     push_properties(&mut out, meta);
     // A check has no time of its own, and CI systems add up those of the cases.
@@ -91,7 +72,7 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
 
 /// When the run began, as the schema wants it: without a zone.
 fn started(meta: &RunMeta) -> String {
-    let started: std::result::Result<Timestamp, _> = meta.started.parse();
+    let started: Result<Timestamp, _> = meta.started.parse();
     started.map_or_else(|_| meta.started.clone(), |at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
@@ -111,66 +92,42 @@ fn push_properties(out: &mut String, meta: &RunMeta) {
     out.push_str("    </properties>\n");
 }
 
-impl Case {
-    fn of(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Case {
-        let reason = check.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-        let result = match check.status {
-            Status::Pass => Result::Passed,
-            Status::Unknown => Result::Unknown { message: reason },
-            Status::NotApplicable => Result::Skipped { message: reason },
-            Status::Fail => Case::failed(check, verdict, facts),
-        };
-        Case { name: stored_name(&check.name), result }
-    }
+fn case(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Case {
+    let reason = check.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
+    let result = match check.status {
+        Status::Pass => CaseResult::Passed,
+        Status::Unknown => CaseResult::Unknown { message: reason },
+        Status::NotApplicable => CaseResult::Skipped { message: reason },
+        Status::Fail => failed(check, verdict, facts),
+    };
+    Case { name: stored_name(&check.name), result }
+}
 
-    fn failed(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Result {
-        let found = |finding: &&Finding| checks_of(finding).contains(&check.name);
-        let found: Vec<&Finding> = verdict.findings.iter().filter(found).collect();
-        // A finding of two checks is one failure.
-        let own = |finding: &&&Finding| owner(finding, verdict) == Some(check.name);
-        let own: Vec<&Finding> = found.iter().filter(own).copied().collect();
-        if let (Some(first), []) = (found.first(), own.as_slice()) {
-            let other = owner(first, verdict).map_or_else(String::new, |check| stored_name(&check));
-            return Result::Skipped { message: format!("failed by what {other} found") };
-        }
-        // A known finding does not break a build, but it is not a pass either.
-        let excuses: Vec<String> = own
-            .iter()
-            .filter_map(|finding| known_as(verdict, finding).filter(|known| !known.expired))
-            .map(|known| format!("known: {}: {} ({})", known.fingerprint, known.reason, known.link))
-            .collect();
-        if !own.is_empty() && excuses.len() == own.len() {
-            return Result::Skipped { message: excuses.join("; ") };
-        }
-        let told: Vec<String> = own.iter().map(|finding| told(finding)).collect();
-        Result::Failed {
-            message: own.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
-            kind: own.first().map_or_else(|| stored_name(&check.name), |it| it.fingerprint.clone()),
-            text: format!("{}\n{}", told.join("\n"), whereabouts(facts)),
-        }
+/// What a failed check found.
+fn failed(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> CaseResult {
+    let found = |finding: &&Finding| checks_of(finding).contains(&check.name);
+    let found: Vec<&Finding> = verdict.findings.iter().filter(found).collect();
+    // A finding of two checks is one failure.
+    let own = |finding: &&&Finding| owner(finding, verdict) == Some(check.name);
+    let own: Vec<&Finding> = found.iter().filter(own).copied().collect();
+    if let (Some(first), []) = (found.first(), own.as_slice()) {
+        let other = owner(first, verdict).map_or_else(String::new, |check| stored_name(&check));
+        return CaseResult::Skipped { message: format!("failed by what {other} found") };
     }
-
-    fn push(&self, class: &str, seconds: f64, out: &mut String) {
-        let (class, name) = (escaped(class), escaped(&self.name));
-        let head = format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"{seconds:.3}\"");
-        let _ = match &self.result {
-            Result::Passed => writeln!(out, "{head}/>"),
-            Result::Failed { message, kind, text } => writeln!(
-                out,
-                "{head}>\n      <failure message=\"{}\" type=\"{}\">{}</failure>\n    </testcase>",
-                escaped(message),
-                escaped(kind),
-                escaped(text)
-            ),
-            Result::Unknown { message } => writeln!(
-                out,
-                "{head}>\n      <error message=\"{}\" type=\"unknown\"/>\n    </testcase>",
-                escaped(message)
-            ),
-            Result::Skipped { message } => {
-                writeln!(out, "{head}>\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(message))
-            }
-        };
+    // A known finding does not break a build, but it is not a pass either.
+    let excuses: Vec<String> = own
+        .iter()
+        .filter_map(|finding| known_as(verdict, finding).filter(|known| !known.expired))
+        .map(|known| format!("known: {}: {} ({})", known.fingerprint, known.reason, known.link))
+        .collect();
+    if !own.is_empty() && excuses.len() == own.len() {
+        return CaseResult::Skipped { message: excuses.join("; ") };
+    }
+    let told: Vec<String> = own.iter().map(|finding| told(finding)).collect();
+    CaseResult::Failed {
+        message: own.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
+        kind: own.first().map_or_else(|| stored_name(&check.name), |it| it.fingerprint.clone()),
+        text: format!("{}\n{}", told.join("\n"), whereabouts(facts)),
     }
 }
 
@@ -207,23 +164,4 @@ fn checks_of(finding: &Finding) -> &'static [CheckName] {
             _ => &[CheckName::Current],
         },
     }
-}
-
-/// Text for an element or an attribute. Control characters and non-characters are left out: XML 1.0 cannot
-/// hold them, not even escaped.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\u{fffe}' | '\u{ffff}' => {}
-            letter if letter.is_control() => {}
-            letter => out.push(letter),
-        }
-    }
-    out
 }

@@ -1,8 +1,13 @@
 //! A sweep in words: a line for each arm, and what may be concluded.
 
-use dissent_core::campaign::document::{ArmEntry, CampaignDocument, PairEntry, RateEntry};
+use super::format::counted;
+use dissent_core::campaign::document::{ArmEntry, CampaignDocument, PairEntry, RateEntry, StoppedBy};
+use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
 use dissent_core::checker::verdict::VerdictOutcome;
 use std::fmt::Write as _;
+
+/// The JSON Schema of `campaign.json`.
+pub const SCHEMA: &str = include_str!("campaign.schema.json");
 
 /// A table of the arms, and a sentence on each. No newline at the end.
 pub fn words(campaign: &CampaignDocument) -> String {
@@ -18,7 +23,7 @@ pub fn words(campaign: &CampaignDocument) -> String {
         let _ = writeln!(
             out,
             "{name:wide$} {runs:>7} {exposed:>7} {failed:>7} {inconclusive:>7}  {}",
-            rate(failure)
+            rate_words(failure)
         );
     }
     for arm in campaign.arms.iter().filter(|arm| !arm.found.is_empty()) {
@@ -27,16 +32,18 @@ pub fn words(campaign: &CampaignDocument) -> String {
             let seeds: Vec<String> = found.seeds.iter().map(|seed| seed.0.to_string()).collect();
             let _ = writeln!(
                 out,
-                "  {} in {} of {}, such as seeds {}",
+                "  {} in {} of {}, such as seeds {}{}",
                 found.kind,
                 found.rate.hits,
                 arm.runs,
-                seeds.join(", ")
+                seeds.join(", "),
+                if found.known == 0 { String::new() } else { format!(", known in {}", found.known) }
             );
         }
         let _ = writeln!(out, "  again: dissent run {} --seed {}", arm.command, arm.found[0].seeds[0].0);
     }
-    for line in campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired)) {
+    let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
+    for line in lines.chain(campaign.trends.iter().filter_map(trend)) {
         let _ = writeln!(out, "{line}");
     }
     out.truncate(out.trim_end().len());
@@ -44,7 +51,7 @@ pub fn words(campaign: &CampaignDocument) -> String {
 }
 
 /// What may be concluded from the runs of an arm.
-fn conclusion(arm: &ArmEntry) -> String {
+pub(super) fn conclusion(arm: &ArmEntry) -> String {
     let (failed, runs, exposed) = (arm.failed, arm.runs, arm.exposed);
     let counted = format!("{}: {failed} of {runs} runs failed, {exposed} exposed", arm.name);
     match arm.failure.trials + arm.failure.unknown {
@@ -56,10 +63,10 @@ fn conclusion(arm: &ArmEntry) -> String {
     }
 }
 
-fn paired(pair: &PairEntry) -> String {
+pub(super) fn paired(pair: &PairEntry) -> String {
     let PairEntry { first, second, .. } = pair;
     format!(
-        "seed by seed: {} failed in `{first}` alone, {} in `{second}` alone, {} in both, {} in neither{}",
+        "seed by seed: {} failed in `{first}` alone, {} in `{second}` alone, {} in both, {} in neither{}{}",
         pair.failed_in_first,
         pair.failed_in_second,
         pair.failed_in_both,
@@ -67,11 +74,45 @@ fn paired(pair: &PairEntry) -> String {
         match pair.unknown {
             0 => String::new(),
             unknown => format!(", {unknown} unknown"),
+        },
+        match pair.p_value {
+            p if p < 0.001 => " (McNemar p < 0.001)".to_owned(),
+            p if p < 1.0 => format!(" (McNemar p = {p:.3})"),
+            _ => String::new(),
         }
     )
 }
 
-fn rate(rate: &RateEntry) -> String {
+/// What earlier sweeps say of a finding, beside this one. None if there are no earlier ones.
+pub(super) fn trend(trend: &TrendEntry) -> Option<String> {
+    let (last, earlier) = trend.sweeps.split_last().filter(|(_, earlier)| !earlier.is_empty())?;
+    let (hits, trials) =
+        earlier.iter().fold((0, 0), |(hits, trials), it| (hits + it.hits, trials + it.trials));
+    let before = format!("{hits} of {trials} in {}", counted(earlier.len() as u64, "earlier sweep"));
+    let known = if trend.known { " (known)" } else { "" };
+    Some(format!(
+        "{}{known}: {} in `{}`: {} of {} now, {before}",
+        status(trend.status),
+        trend.kind,
+        trend.arm,
+        last.hits,
+        last.trials
+    ))
+}
+
+/// A status in words.
+pub(super) fn status(status: TrendStatus) -> &'static str {
+    match status {
+        TrendStatus::New => "new",
+        TrendStatus::Again => "again",
+        TrendStatus::Flaky => "flaky",
+        TrendStatus::NotSeen => "not seen",
+        TrendStatus::Gone => "gone",
+    }
+}
+
+/// A rate with its interval.
+pub(super) fn rate_words(rate: &RateEntry) -> String {
     match rate.share {
         Some(share) => format!("{:.1} % ({})", 100.0 * share, interval(rate)),
         None => "unknown".to_owned(),
@@ -89,24 +130,78 @@ fn interval(rate: &RateEntry) -> String {
     }
 }
 
-/// The one line to grep for. No newline.
-pub fn last_line(campaign: &CampaignDocument, page: &str) -> String {
-    let sum = |count: fn(&ArmEntry) -> u64| campaign.arms.iter().map(count).sum::<u64>();
-    let word = match campaign.outcome {
+/// What ended a sweep early.
+pub(super) fn stopped(by: &StoppedBy) -> String {
+    match by {
+        StoppedBy::Goal => "its goal was reached".to_owned(),
+        StoppedBy::TimeLimit => "its time was up".to_owned(),
+        StoppedBy::Signal { name } => format!("stopped by {name}"),
+        StoppedBy::Error { error } => format!("stopped by {error}"),
+    }
+}
+
+/// The outcome as the first word of the last line.
+pub(super) fn outcome_word(outcome: VerdictOutcome) -> &'static str {
+    match outcome {
         VerdictOutcome::Pass => "PASS",
         VerdictOutcome::Inconclusive => "INCONCLUSIVE",
         VerdictOutcome::Fail => "FAIL",
-    };
-    let stopped = campaign.stopped_by.as_ref().map_or(String::new(), |by| format!(", stopped by {by}"));
+    }
+}
+
+/// The runs of all arms, counted.
+pub(super) fn counts(campaign: &CampaignDocument) -> String {
+    let sum = |count: fn(&ArmEntry) -> u64| campaign.arms.iter().map(count).sum::<u64>();
     format!(
-        "{word} {} of {} runs failed, {} exposed, {} inconclusive, {} arms, {} parts missing{stopped} \
-         seed={} sweep={page}",
+        "{} of {} runs failed, {} exposed, {} inconclusive, {} arms, {} parts missing",
         sum(|arm| arm.failed),
         sum(|arm| arm.runs),
         sum(|arm| arm.exposed),
         sum(|arm| arm.inconclusive),
         campaign.arms.len(),
         campaign.missing_parts.len(),
-        campaign.first_seed.0
     )
+}
+
+/// `summary.md`: the whole as Markdown for the page of a CI job.
+pub fn summary(campaign: &CampaignDocument) -> String {
+    let word = outcome_word(campaign.outcome);
+    let mut out = format!(
+        "## {word}: sweep {}, first seed {}\n\n**{}**{}\n\n\
+         | arm | runs | exposed | failed | unknown | failure rate |\n\
+         | --- | ---: | ---: | ---: | ---: | --- |\n",
+        cell(&campaign.name),
+        campaign.first_seed.0,
+        counts(campaign),
+        campaign.stopped_by.as_ref().map_or_else(String::new, |by| format!(" ({})", cell(&stopped(by)))),
+    );
+    for arm in &campaign.arms {
+        let ArmEntry { name, runs, exposed, failed, inconclusive, failure, .. } = arm;
+        let (name, rate) = (cell(name), rate_words(failure));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "| {name} | {runs} | {exposed} | {failed} | {inconclusive} | {rate} |");
+    }
+    let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
+    out.push('\n');
+    for line in campaign.trends.iter().filter_map(trend).chain(lines) {
+        let _ = writeln!(out, "- {}", cell(&line));
+    }
+    for arm in campaign.arms.iter().filter(|arm| !arm.found.is_empty()) {
+        let again = format!("dissent run {} --seed {}", arm.command, arm.found[0].seeds[0].0);
+        let _ = writeln!(out, "\nA failing run of {}:\n\n```sh\n{again}\n```", cell(&arm.name));
+    }
+    out
+}
+
+/// A text in a table of Markdown.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
+/// The one line to grep for. No newline.
+pub fn last_line(campaign: &CampaignDocument, folder: &str) -> String {
+    let word = outcome_word(campaign.outcome);
+    let stopped = campaign.stopped_by.as_ref().map_or(String::new(), |by| format!(", {}", stopped(by)));
+    let seed = campaign.first_seed.0;
+    format!("{word} {}{stopped} seed={seed} report={folder}/report.html", counts(campaign))
 }

@@ -12,7 +12,26 @@ pub(super) fn finding_kinds(verdict: &Verdict) -> String {
 
 /// The same kinds one by one.
 pub(super) fn each_finding_kind(verdict: &Verdict) -> BTreeSet<String> {
-    let words = |finding: &FindingKind| match finding {
+    verdict.findings.iter().map(|finding| words(&finding.kind)).collect()
+}
+
+/// The kinds of which every finding is covered by the list of known issues.
+pub(super) fn known_finding_kinds(verdict: &Verdict) -> BTreeSet<String> {
+    let known = verdict.known.iter().flat_map(|known| &known.findings);
+    let known = known.map(|issue| issue.as_ref().is_some_and(|issue| !issue.expired));
+    let mut kinds = each_finding_kind(verdict);
+    if known.clone().count() == 0 {
+        kinds.clear();
+    }
+    let new = verdict.findings.iter().zip(known).filter(|(_, is_known)| !is_known);
+    for (finding, _) in new {
+        kinds.remove(&words(&finding.kind));
+    }
+    kinds
+}
+
+fn words(finding: &FindingKind) -> String {
+    match finding {
         FindingKind::Divergence(divergence) => format!(
             "{} {} {} {}",
             stored_name(&divergence.last.pattern),
@@ -24,6 +43,5 @@ pub(super) fn each_finding_kind(verdict: &Verdict) -> BTreeSet<String> {
         FindingKind::Regressed(_) => "regressed".to_owned(),
         FindingKind::Ahead(_) => "ahead".to_owned(),
         FindingKind::LostAck(_) => "lost-ack".to_owned(),
-    };
-    verdict.findings.iter().map(|finding| words(&finding.kind)).collect()
+    }
 }

@@ -19,6 +19,7 @@ pub mod observer;
 pub mod pack;
 mod panic;
 pub mod process_run;
+pub mod results_index;
 pub mod run_spec;
 mod sampling;
 pub mod signals;

@@ -3,7 +3,8 @@
 
 use super::examples;
 use crate::report::examples::{diverged, facts, meta, verdict};
-use dissent::report::{json, json_reader};
+use dissent::report::{json, json_reader, sweep};
+use dissent_core::campaign;
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::checker::verdict::document_schema::schema;
 use dissent_core::checker::verdict::{FindingKind, LogPoint, Verdict, VerdictOutcome};
@@ -18,26 +19,32 @@ const WRITE: &str = "DISSENT_WRITE_SCHEMA";
 
 #[test]
 fn the_schema_is_what_the_types_and_their_comments_give() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/verdict.schema.json");
-    let generated = schema().expect("it is JSON");
-    if std::env::var_os(WRITE).is_some() {
-        std::fs::write(&file, &generated).expect("write the schema");
+    let schemas = [("verdict", schema()), ("campaign", campaign::document_schema::schema())];
+    for (name, generated) in schemas {
+        let file = format!("src/report/{name}.schema.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+        let generated = generated.expect("it is JSON");
+        if std::env::var_os(WRITE).is_some() {
+            std::fs::write(&path, &generated).expect("write the schema");
+        }
+        let stored = std::fs::read_to_string(&path).expect("the schema");
+        assert!(
+            stored == generated,
+            "{file} is not what its types give; write it anew with\n    \
+             {WRITE}=1 cargo test --test all the_schema_is_what"
+        );
     }
-    let stored = std::fs::read_to_string(&file).expect("the schema");
-    assert!(
-        stored == generated,
-        "src/report/verdict.schema.json is not what the types of the verdict give; write it anew with\n    \
-         {WRITE}=1 cargo test --test all the_schema_is_what"
-    );
 }
 
-/// Every field says what it is, so that the schema can be read without the code.
+/// Every field says what it is, so that a schema can be read without the code.
 #[test]
-fn every_field_of_the_schema_is_described() {
-    let schema: Json = serde_json::from_str(json::SCHEMA).expect("JSON");
-    let mut silent = Vec::new();
-    undescribed(&schema, "#", &mut silent);
-    assert_eq!(silent, Vec::<String>::new());
+fn every_field_of_the_schemas_is_described() {
+    for schema in [json::SCHEMA, sweep::SCHEMA] {
+        let schema: Json = serde_json::from_str(schema).expect("JSON");
+        let mut silent = Vec::new();
+        undescribed(&schema, "#", &mut silent);
+        assert_eq!(silent, Vec::<String>::new());
+    }
 }
 
 fn undescribed(schema: &Json, place: &str, silent: &mut Vec<String>) {

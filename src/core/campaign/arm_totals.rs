@@ -21,6 +21,8 @@ pub struct ArmTotals {
     pub outcomes: BTreeMap<VerdictOutcome, u64>,
     /// Rows that were compared.
     pub rows: u64,
+    /// The versions that the target reported.
+    pub target_versions: BTreeSet<String>,
     /// By kind of finding: the runs that had it.
     pub found: BTreeMap<String, Found>,
     /// Runs of which nobody knows whether they failed: those that were exposed and inconclusive.
@@ -34,6 +36,8 @@ pub struct ArmTotals {
 pub struct Found {
     /// How many.
     pub runs: u64,
+    /// Those in which a list of known issues covers it.
+    pub known: u64,
     /// The seeds of the first few.
     pub seeds: BTreeSet<Seed>,
 }
@@ -54,6 +58,9 @@ impl ArmTotals {
         self.runs += 1;
         self.exposed += u64::from(result.exposed);
         self.rows += result.rows;
+        if !self.target_versions.contains(&result.target_version) {
+            self.target_versions.insert(result.target_version.clone());
+        }
         *self.outcomes.entry(result.outcome).or_default() += 1;
         match result.outcome {
             VerdictOutcome::Fail => self.known += 1,
@@ -63,6 +70,7 @@ impl ArmTotals {
         for kind in &result.found {
             let found = self.found.entry(kind.clone()).or_default();
             found.runs += 1;
+            found.known += u64::from(result.known.contains(kind));
             found.seeds.insert(result.seed);
             if found.seeds.len() > EXAMPLES {
                 found.seeds.pop_last();
@@ -103,6 +111,20 @@ pub struct Paired {
 }
 
 impl Paired {
+    /// How likely arms that fail equally often differ in so many seeds, or in more: McNemar's exact test, of
+    /// both sides.
+    pub fn p_value(&self) -> f64 {
+        let (n, less) = (self.first + self.second, self.first.min(self.second));
+        // The terms are n! / k! (n - k)! / 2^n; their logarithms do not underflow.
+        let mut term = -(n as f64) * std::f64::consts::LN_2;
+        let mut sum = 0.0;
+        for k in 0..=less {
+            sum += term.exp();
+            term += ((n - k) as f64 / (k + 1) as f64).ln();
+        }
+        (2.0 * sum).min(1.0)
+    }
+
     /// Compares two arms, by their indices.
     pub fn of(parts: &Parts, first: u32, second: u32) -> Paired {
         let of_arm = |arm: u32| -> BTreeMap<Seed, VerdictOutcome> {
@@ -134,7 +156,8 @@ mod tests {
     fn parts(results: &[(u32, u64, VerdictOutcome, bool)]) -> Parts {
         let results = results.iter().map(|&(arm, seed, outcome, exposed)| {
             let found = if outcome == VerdictOutcome::Fail { vec!["frozen".to_owned()] } else { Vec::new() };
-            RunResult { arm, seed: Seed(seed), outcome, exposed, found, rows: 2 }
+            let (known, target_version) = (Vec::new(), "1".to_owned());
+            RunResult { arm, seed: Seed(seed), outcome, exposed, found, known, target_version, rows: 2 }
         });
         let mut parts = Parts::default();
         parts.add(Part { part: 0, plan: String::new(), results: results.collect() });
@@ -160,6 +183,12 @@ mod tests {
         assert_eq!(totals[0].rate_of("regressed").hits, 0);
         assert_eq!((totals[0].runs, totals[0].exposed, totals[0].rows), (5, 3, 10));
         assert_eq!(totals[1].failures(), Rate { hits: 0, trials: 3, unknown: 0 });
+        let differ = |first, second| Paired { first, second, ..Paired::default() }.p_value();
+        assert_eq!((differ(0, 0), differ(1, 0), differ(3, 3)), (1.0, 1.0, 1.0));
+        assert!((differ(6, 0) - 2.0 / 64.0).abs() < 1e-12);
+        // 2 (1 + 10) / 2^10
+        assert!((differ(1, 9) - 22.0 / 1024.0).abs() < 1e-12);
+        assert!(differ(3_000, 0) < 1e-300);
         let paired = Paired::of(&all, 0, 1);
         assert_eq!(paired, Paired { first: 1, neither: 1, unknown: 1, ..Paired::default() });
     }

@@ -3,15 +3,17 @@
 use super::arm_totals::{ArmTotals, Paired};
 use super::part::{Extent, Parts};
 use super::rate::Rate;
+use super::trend::TrendEntry;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the format. A field may be added without a new version.
 const VERSION: u32 = 1;
 
 /// A sweep as a whole.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CampaignDocument {
     /// The version of this format.
@@ -20,6 +22,8 @@ pub struct CampaignDocument {
     pub name: String,
     /// The version of the program that ran it.
     pub program: String,
+    /// When it began, in UTC: `2026-11-30T22:00:00Z`.
+    pub started: String,
     /// The seed of the first run of every arm.
     pub first_seed: Seed,
     /// The number of runs that each arm should have.
@@ -32,23 +36,53 @@ pub struct CampaignDocument {
     pub missing_parts: Vec<u32>,
     /// The numbers of parts that were done twice and came out differently.
     pub contradicted_parts: Vec<u32>,
-    /// The signal that ended it early, or the error of a run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stopped_by: Option<String>,
+    /// What ended it before all parts were done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<StoppedBy>,
     /// The arms, in the order of the plan.
     pub arms: Vec<ArmEntry>,
-    /// Arms that differ in settings alone, seed by seed.
+    /// Arms that differ in one setting alone, seed by seed.
     pub pairs: Vec<PairEntry>,
+    /// The findings of this sweep and of earlier ones of the same plan. Empty if there are none.
+    #[serde(default)]
+    pub trends: Vec<TrendEntry>,
+}
+
+/// What ended a sweep before all parts were done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "by")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum StoppedBy {
+    /// Its goal: what was asked for is known.
+    Goal,
+    /// Its limit of time.
+    TimeLimit,
+    /// A signal.
+    Signal {
+        /// Its name.
+        name: String,
+    },
+    /// The error of a run.
+    Error {
+        /// The error.
+        error: String,
+    },
 }
 
 /// An arm.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ArmEntry {
     /// Its name.
     pub name: String,
     /// The command that repeats a run of it, but for the seed.
     pub command: String,
+    /// The settings of the target, as given with `--set`.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// The versions that the target reported.
+    #[serde(default)]
+    pub target_versions: BTreeSet<String>,
     /// Runs that ended.
     pub runs: u64,
     /// Runs that did what the plan of faults is for. Only they are trials.
@@ -68,19 +102,22 @@ pub struct ArmEntry {
 }
 
 /// A kind of finding.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FoundEntry {
     /// The words for it, without names of nodes, keys or times.
     pub kind: String,
     /// How often a run has it.
     pub rate: RateEntry,
+    /// The runs in which a list of known issues covers it.
+    #[serde(default)]
+    pub known: u64,
     /// The seeds of the first few runs with it.
     pub seeds: Vec<Seed>,
 }
 
 /// How often something happens.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RateEntry {
     /// The trials in which it happened.
@@ -90,7 +127,7 @@ pub struct RateEntry {
     /// Further trials of which it is not known. The interval allows for both.
     pub unknown: u64,
     /// The part of the known trials; absent without any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
     /// The lower end of Wilson's interval at 95 %.
     pub low: f64,
@@ -103,7 +140,7 @@ pub struct RateEntry {
 }
 
 /// Two arms seed by seed: a seed draws the same load and the same victims in both.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairEntry {
     /// The name of the first arm.
@@ -120,6 +157,8 @@ pub struct PairEntry {
     pub failed_in_neither: u64,
     /// Seeds without a verdict in one of them.
     pub unknown: u64,
+    /// How likely arms that fail equally often differ so much, or more (McNemar's exact test).
+    pub p_value: f64,
 }
 
 impl RateEntry {
@@ -147,6 +186,7 @@ impl ArmEntry {
             .map(|(kind, found)| FoundEntry {
                 kind: kind.clone(),
                 rate: RateEntry::of(totals.rate_of(kind)),
+                known: found.known,
                 seeds: found.seeds.iter().copied().collect(),
             })
             .collect();
@@ -154,6 +194,8 @@ impl ArmEntry {
         ArmEntry {
             name: arm.name.clone(),
             command: arm.command.clone(),
+            settings: arm.settings.clone(),
+            target_versions: totals.target_versions.clone(),
             runs: totals.runs,
             exposed: totals.exposed,
             passed: totals.count(VerdictOutcome::Pass),
@@ -173,10 +215,14 @@ pub struct CampaignPlan<'p> {
     pub name: &'p str,
     /// The version of the program.
     pub program: &'p str,
+    /// When it began.
+    pub started: &'p str,
     /// Seeds and parts.
     pub extent: Extent,
     /// The arms.
     pub arms: Vec<CampaignArm>,
+    /// The arms to compare seed by seed, by their indices.
+    pub pairs: Vec<(u32, u32)>,
 }
 
 /// What a plan says of an arm.
@@ -186,31 +232,37 @@ pub struct CampaignArm {
     pub name: String,
     /// The arguments of `dissent run` that repeat a run of it, but for the seed.
     pub command: String,
-    /// The index of an earlier arm that differs from it in settings alone.
-    pub beside: Option<u32>,
+    /// The settings of the target.
+    pub settings: BTreeMap<String, String>,
 }
 
 impl CampaignDocument {
-    /// Adds up the parts that are there. The exit code is that of the outcome until the caller knows a worse
-    /// one.
-    pub fn of(plan: &CampaignPlan<'_>, parts: &Parts) -> CampaignDocument {
+    /// Whether parts are missing that were still needed.
+    pub fn is_unfinished(&self) -> bool {
+        !self.missing_parts.is_empty() && self.stopped_by != Some(StoppedBy::Goal)
+    }
+
+    /// Adds up the parts that are there. Missing parts make it inconclusive at best, unless it ended because
+    /// its goal was reached. The exit code is that of the outcome until the caller knows a worse one.
+    pub fn of(plan: &CampaignPlan<'_>, parts: &Parts, stopped_by: Option<StoppedBy>) -> CampaignDocument {
         let totals = ArmTotals::of_all(parts, plan.extent.arms);
-        let pair = |(at, arm): (u32, &CampaignArm)| {
-            let beside = arm.beside?;
-            let paired = Paired::of(parts, beside, at);
-            Some(PairEntry {
-                first: plan.arms[beside as usize].name.clone(),
-                second: arm.name.clone(),
+        let pair = |(first, second): (u32, u32)| {
+            let paired = Paired::of(parts, first, second);
+            PairEntry {
+                first: plan.arms[first as usize].name.clone(),
+                second: plan.arms[second as usize].name.clone(),
                 failed_in_both: paired.both,
                 failed_in_first: paired.first,
                 failed_in_second: paired.second,
                 failed_in_neither: paired.neither,
                 unknown: paired.unknown,
-            })
+                p_value: paired.p_value(),
+            }
         };
         let missing_parts = parts.missing(&plan.extent);
         let worst = totals.iter().flat_map(|arm| arm.outcomes.keys()).max().copied();
-        let at_best = match missing_parts.is_empty() && parts.contradicted.is_empty() {
+        let is_whole = missing_parts.is_empty() || stopped_by == Some(StoppedBy::Goal);
+        let at_best = match is_whole && parts.contradicted.is_empty() {
             true => VerdictOutcome::Pass,
             false => VerdictOutcome::Inconclusive,
         };
@@ -218,15 +270,17 @@ impl CampaignDocument {
             version: VERSION,
             name: plan.name.to_owned(),
             program: plan.program.to_owned(),
+            started: plan.started.to_owned(),
             first_seed: plan.extent.first_seed,
             runs_wanted: plan.extent.runs,
             outcome: worst.unwrap_or(VerdictOutcome::Inconclusive).max(at_best),
             exit_code: 0,
             missing_parts,
             contradicted_parts: parts.contradicted.iter().copied().collect(),
-            stopped_by: None,
+            stopped_by,
             arms: plan.arms.iter().zip(&totals).map(|(arm, totals)| ArmEntry::of(arm, totals)).collect(),
-            pairs: (0..).zip(&plan.arms).filter_map(pair).collect(),
+            pairs: plan.pairs.iter().copied().map(pair).collect(),
+            trends: Vec::new(),
         }
     }
 }

@@ -2,6 +2,11 @@
 
 pub mod arm_totals;
 pub mod document;
+#[cfg(feature = "schema")]
+pub mod document_schema;
+pub mod goal;
+pub mod nights;
 pub mod part;
 pub mod rate;
 pub mod run_result;
+pub mod trend;

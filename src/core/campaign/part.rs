@@ -107,8 +107,10 @@ mod tests {
     const EXTENT: Extent = Extent { arms: 3, first_seed: Seed(100), runs: 10, parts: 4 };
 
     fn part(number: u32, outcome: VerdictOutcome) -> Part {
-        let result =
-            |RunId { arm, seed }| RunResult { arm, seed, outcome, exposed: true, found: Vec::new(), rows: 1 };
+        let result = |RunId { arm, seed }| {
+            let (found, known, target_version) = (Vec::new(), Vec::new(), "1".to_owned());
+            RunResult { arm, seed, outcome, exposed: true, found, known, target_version, rows: 1 }
+        };
         Part { part: number, plan: "p".to_owned(), results: EXTENT.runs_of(number).map(result).collect() }
     }
 

@@ -27,6 +27,11 @@ pub struct RunResult {
     /// The kinds of its findings, without names and times, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<String>,
+    /// Those of them that a list of known issues covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
+    /// The version that the target reported.
+    pub target_version: String,
     /// The rows that were compared.
     pub rows: u64,
 }

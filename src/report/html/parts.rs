@@ -2,10 +2,32 @@
 
 use crate::report::answers::answer::Answer;
 use crate::report::format::shortened;
-use maud::{Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+const STYLE: &str = include_str!("style.css");
+/// Characters of the name of a page on paper.
+const NAME_MAX: usize = 160;
 /// Characters of a text from the target before it is cut.
 const TEXT_MAX: usize = 400;
+
+/// A whole page. `name` stands at the head of each sheet of paper.
+pub(super) fn document(title: &str, name: &str, body: &Markup) -> String {
+    let head = format!("@page {{ @top-left {{ content: {} }} }}", css_string(&shortened(name, NAME_MAX)));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(head)) }
+            }
+            body { (body) }
+        }
+    };
+    page.into_string()
+}
 
 /// Questions with their answers.
 pub(super) fn answer_list(answers: &[Answer]) -> Markup {
@@ -61,8 +83,15 @@ pub(super) fn folded(summary: &str, details: Markup) -> Markup {
     }
 }
 
+/// The address of the page in a folder.
+pub(super) fn page_of(before: &str, folder: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@:=".contains(&byte);
+    let letter = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    format!("{before}{}/report.html", folder.bytes().map(letter).collect::<String>())
+}
+
 /// A text as a string of CSS: everything but letters, digits and spaces is escaped.
-pub(super) fn css_string(text: &str) -> String {
+fn css_string(text: &str) -> String {
     let mut out = String::from("\"");
     for letter in text.chars() {
         match letter.is_ascii_alphanumeric() || letter == ' ' {

@@ -5,11 +5,16 @@
 
 use crate::run::error::RunError;
 use crate::run::folder_name::in_fresh_folder;
-use dissent_core::campaign::document::{CampaignArm, CampaignPlan};
+use dissent_core::campaign::document::{CampaignArm, CampaignDocument, CampaignPlan, StoppedBy};
+use dissent_core::campaign::goal::Goal;
+use dissent_core::campaign::nights::trends;
 use dissent_core::campaign::part::{Extent, Part, Parts};
+use dissent_core::history::time::Nanos;
+use dissent_store::latest_run::LATEST;
 use dissent_store::writing::{StoreError, create_folder, failed, replace_file};
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::Hasher as _;
 use std::io::{self, ErrorKind};
@@ -17,13 +22,15 @@ use std::path::{Path, PathBuf};
 
 /// The frozen plan.
 const PLAN: &str = "plan.json";
+/// What the parts say together.
+pub const CAMPAIGN: &str = "campaign.json";
 /// The folder of finished parts.
 const PARTS: &str = "parts";
 /// The folder of runs that were kept.
 const RUNS: &str = "runs";
 
 /// What a sweep runs, with everything that is needed to go on with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrozenPlan {
     /// The name of the plan.
     pub name: String,
@@ -31,8 +38,31 @@ pub struct FrozenPlan {
     pub version: String,
     /// Seeds and parts.
     pub extent: Extent,
+    /// When it ends early, and what is done again.
+    pub limits: SweepLimits,
     /// The arms.
     pub arms: Vec<FrozenArm>,
+}
+
+/// When a sweep ends before all its runs are done, and what it does again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SweepLimits {
+    /// What it is to find out.
+    pub goal: Option<Goal>,
+    /// After this time no run begins.
+    pub time: Option<Nanos>,
+    /// A run against processes that comes to no verdict is done once more.
+    pub retry_inconclusive: bool,
+    /// How many runs against processes that passed are kept, the last ones.
+    pub keep_passed: u32,
+}
+
+/// The file of the plan. When the sweep began is no part of what it runs.
+#[derive(Serialize, Deserialize)]
+struct PlanFile {
+    started: String,
+    #[serde(flatten)]
+    plan: FrozenPlan,
 }
 
 /// An arm.
@@ -48,16 +78,20 @@ pub struct FrozenArm {
 
 impl FrozenPlan {
     /// What its reports say of it.
-    pub fn described(&self) -> CampaignPlan<'_> {
-        // The same target, workload and nemesis.
-        let is_alike = |one: &FrozenArm, other: &FrozenArm| one.words.get(..3) == other.words.get(..3);
-        let arms = self.arms.iter().enumerate().map(|(at, arm)| CampaignArm {
+    fn described<'p>(&'p self, started: &'p str) -> CampaignPlan<'p> {
+        let arms = self.arms.iter().map(|arm| CampaignArm {
             name: arm.name.clone(),
             command: arm.words.join(" "),
-            beside: self.arms[..at].iter().position(|earlier| is_alike(earlier, arm)).map(|at| at as u32),
+            settings: arm.settings(),
         });
-        let arms = arms.collect();
-        CampaignPlan { name: &self.name, program: &self.version, extent: self.extent, arms }
+        let arms: Vec<CampaignArm> = arms.collect();
+        let numbers = |second: u32| (0..second).map(move |first| (first, second));
+        let each = (0..arms.len() as u32).flat_map(numbers);
+        let differ = |&(first, second): &(u32, u32)| {
+            differ_in_one_word(&self.arms[first as usize].words, &self.arms[second as usize].words)
+        };
+        let pairs = each.filter(differ).collect();
+        CampaignPlan { name: &self.name, program: &self.version, started, extent: self.extent, arms, pairs }
     }
 
     /// A digest of the whole plan.
@@ -70,17 +104,44 @@ impl FrozenPlan {
     }
 }
 
+impl FrozenArm {
+    fn settings(&self) -> BTreeMap<String, String> {
+        let pairs = self.words.windows(2).filter(|pair| pair[0] == "--set");
+        let pairs = pairs.filter_map(|pair| pair[1].split_once('='));
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Whether two arms are worth comparing seed by seed: all their arguments are the same but for the value of
+/// one setting, which is no number. Numbers make curves.
+fn differ_in_one_word(one: &[String], other: &[String]) -> bool {
+    let mut different = one.iter().zip(other).filter(|(one, other)| one != other);
+    let (Some((one_word, other_word)), None, true) =
+        (different.next(), different.next(), one.len() == other.len())
+    else {
+        return false;
+    };
+    match (one_word.split_once('='), other_word.split_once('=')) {
+        (Some((key, value)), Some((other_key, _))) => {
+            key == other_key && !value.starts_with(|letter: char| letter.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
 /// The folder of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepFolder {
     dir: PathBuf,
+    /// When the sweep began.
+    started: String,
     /// The digest of the plan.
     digest: String,
 }
 
 impl SweepFolder {
     /// Makes a new folder under `results`.
-    pub fn create(results: &Path, plan: &FrozenPlan) -> Result<SweepFolder, RunError> {
+    pub fn create(results: &Path, plan: FrozenPlan, started: String) -> Result<(Self, FrozenPlan), RunError> {
         let digest = plan.digest()?;
         let wanted = format!("sweep-{}-seed{}", plan.name, plan.extent.first_seed.0);
         let (name, ()) = in_fresh_folder(results, &wanted, create_folder)?;
@@ -88,19 +149,48 @@ impl SweepFolder {
         for folder in [PARTS, RUNS] {
             create_folder(&dir.join(folder))?;
         }
-        let text = serde_json::to_string_pretty(plan).map_err(|error| failed("use", &dir)(error.into()))?;
+        let file = PlanFile { started, plan };
+        let text = serde_json::to_string_pretty(&file).map_err(|error| failed("use", &dir)(error.into()))?;
         replace_file(&dir.join(PLAN), text.as_bytes())?;
-        Ok(SweepFolder { dir, digest })
+        let PlanFile { started, plan } = file;
+        Ok((SweepFolder { dir, started, digest }, plan))
     }
 
     /// Opens the folder of a sweep that was begun.
     pub fn open(dir: &Path) -> Result<(SweepFolder, FrozenPlan), RunError> {
         let file = dir.join(PLAN);
         let text = fs::read(&file).map_err(failed("use", &file))?;
-        let plan: FrozenPlan =
+        let PlanFile { started, plan } =
             serde_json::from_slice(&text).map_err(|error| failed("use", &file)(error.into()))?;
         let digest = plan.digest()?;
-        Ok((SweepFolder { dir: dir.to_owned(), digest }, plan))
+        Ok((SweepFolder { dir: dir.to_owned(), started, digest }, plan))
+    }
+
+    /// What the parts say together, and beside earlier sweeps of the plan.
+    pub fn campaign(
+        &self,
+        plan: &FrozenPlan,
+        parts: &Parts,
+        stopped_by: Option<StoppedBy>,
+    ) -> CampaignDocument {
+        let mut campaign = CampaignDocument::of(&plan.described(&self.started), parts, stopped_by);
+        campaign.trends = trends(&campaign, &self.earlier(&plan.name));
+        campaign
+    }
+
+    /// The sweeps of the same plan that lie beside this one and began before it, the oldest one first. One
+    /// that cannot be read is none.
+    fn earlier(&self, plan: &str) -> Vec<CampaignDocument> {
+        let beside = self.dir.parent().and_then(|results| fs::read_dir(results).ok());
+        let read = |folder: fs::DirEntry| {
+            let text = fs::read(folder.path().join(CAMPAIGN)).ok()?;
+            serde_json::from_slice::<CampaignDocument>(&text).ok()
+        };
+        let mut earlier: Vec<CampaignDocument> =
+            beside.into_iter().flatten().flatten().filter_map(read).collect();
+        earlier.retain(|other| other.name == plan && other.started < self.started);
+        earlier.sort_by(|a, b| a.started.cmp(&b.started));
+        earlier
     }
 
     /// The folder.
@@ -152,6 +242,22 @@ impl SweepFolder {
             parts.add(part);
         }
         Ok(parts)
+    }
+
+    /// The runs that were kept and have a page, by name.
+    pub fn kept(&self) -> Vec<String> {
+        let runs = fs::read_dir(self.runs()).into_iter().flatten().flatten();
+        let has_page = |run: &fs::DirEntry| run.path().join("report.html").exists();
+        let names = runs.filter(has_page).filter_map(|run| run.file_name().into_string().ok());
+        // `latest` is a link to one of them.
+        let mut names: Vec<String> = names.filter(|name| name != LATEST).collect();
+        names.sort();
+        names
+    }
+
+    /// Writes what the parts say together.
+    pub fn write_campaign(&self, json: &str) -> Result<PathBuf, StoreError> {
+        self.write(CAMPAIGN, json)
     }
 
     /// Writes a report of the whole.

@@ -2,9 +2,9 @@
 
 pub mod folder;
 
-use self::folder::{FrozenArm, FrozenPlan, SweepFolder};
+use self::folder::{FrozenArm, FrozenPlan, SweepFolder, SweepLimits};
 use super::error::RunError;
-use super::finding_kinds::each_finding_kind;
+use super::finding_kinds::{each_finding_kind, known_finding_kinds};
 use super::judging::JudgedRun;
 use super::kept_runs::KeptRuns;
 use super::observer::NoObserver;
@@ -14,13 +14,17 @@ use super::signals::SignalWatch;
 use crate::exit::{Exit, StopSignal};
 use dissent_core::campaign::part::{Extent, Part, Parts};
 use dissent_core::campaign::run_result::{RunId, RunResult};
+use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
+use std::collections::VecDeque;
+use std::fs;
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// An arm, ready to run.
@@ -62,12 +66,23 @@ pub fn jobs(arms: &[Arm], cores: u32) -> u32 {
 pub struct Swept {
     /// All parts that are there, also those of earlier calls.
     pub parts: Parts,
-    /// The signal that stopped it before all parts were done.
-    pub signal: Option<StopSignal>,
-    /// Why a run failed that stopped it.
-    pub stopped: Option<(Seed, RunError)>,
+    /// Why it ended before all parts were done.
+    pub stopped: Option<SweepStop>,
     /// The worst exit code of a run.
     pub exit: Option<Exit>,
+}
+
+/// Why a sweep ended before all its parts were done.
+#[derive(Debug)]
+pub enum SweepStop {
+    /// Its goal was reached.
+    Goal,
+    /// Its time was up.
+    TimeLimit,
+    /// A signal asked for the end.
+    Signal(StopSignal),
+    /// The run of this seed failed.
+    Failed(Seed, RunError),
 }
 
 /// A message to the thread that collects the results.
@@ -85,10 +100,17 @@ struct Shared {
     arms: Vec<Arm>,
     extent: Extent,
     folder: SweepFolder,
+    retry_inconclusive: bool,
+    keep_passed: u32,
+    /// The folders of runs against processes that passed, the oldest one first.
+    passed: Mutex<VecDeque<PathBuf>>,
     /// The parts to do, last one first.
     due: Mutex<Vec<u32>>,
     kept: KeptRuns,
+    /// No further run begins.
     is_over: AtomicBool,
+    /// A signal reached a run: it does not count.
+    is_cut: AtomicBool,
     /// Runs processes.
     runtime: Handle,
 }
@@ -111,9 +133,13 @@ pub fn sweep(
         arms,
         extent: plan.extent,
         folder: folder.clone(),
+        retry_inconclusive: plan.limits.retry_inconclusive,
+        keep_passed: plan.limits.keep_passed,
+        passed: Mutex::default(),
         due: Mutex::new(due),
         kept: KeptRuns::default(),
         is_over: AtomicBool::new(false),
+        is_cut: AtomicBool::new(false),
         runtime,
     });
     let (tx, rx) = channel();
@@ -125,30 +151,71 @@ pub fn sweep(
         .collect();
     let watch = SignalWatch::begin(move |signal| drop(tx.send(SweepEvent::Signal(signal))));
     let _watch = watch.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
-    let all = plan.extent.parts as usize;
-    while swept.parts.count() < all && swept.stopped.is_none() {
-        match rx.recv() {
-            Ok(SweepEvent::Run(id, judged)) => match *judged {
-                Ok(judged) => {
-                    each(id, &judged);
-                    swept.exit = Some(swept.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
-                }
-                Err(error) => swept.stopped = Some((id.seed, error)),
-            },
-            Ok(SweepEvent::Part(Ok(part))) => swept.parts.add(part),
-            Ok(SweepEvent::Part(Err(error))) => swept.stopped = Some((plan.extent.first_seed, error)),
-            Ok(SweepEvent::Signal(signal)) => {
-                swept.signal = Some(signal);
-                break;
-            }
-            // All workers are gone, and so is the watch: nothing more will come.
-            Err(_) => break,
-        }
-    }
+    swept.collect(plan, &rx, &mut each);
     shared.is_over.store(true, Ordering::Relaxed);
     // A run against processes undoes its faults before it ends.
     workers.into_iter().for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    // What was done meanwhile counts, too.
+    rx.try_iter().for_each(|event| drop(swept.take(plan, event, &mut each)));
     Ok(swept)
+}
+
+impl Swept {
+    /// Collects events until all parts are there, or the sweep has to end.
+    fn collect(
+        &mut self,
+        plan: &FrozenPlan,
+        events: &Receiver<SweepEvent>,
+        each: &mut impl FnMut(RunId, &JudgedRun),
+    ) {
+        let SweepLimits { goal, time, .. } = plan.limits;
+        let end = time.map(|time| Instant::now() + Duration::from_nanos(time.0));
+        while self.parts.count() < plan.extent.parts as usize && self.stopped.is_none() {
+            if goal.is_some_and(|goal| goal.is_reached(&self.parts, plan.extent.arms)) {
+                self.stopped = Some(SweepStop::Goal);
+                return;
+            }
+            self.stopped = match next_event(events, end) {
+                Ok(event) => self.take(plan, event, each),
+                Err(RecvTimeoutError::Timeout) => Some(SweepStop::TimeLimit),
+                // All workers are gone, and so is the watch: nothing more will come.
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+        }
+    }
+
+    /// Takes an event in. Returns why the sweep has to end, if it has to.
+    fn take(
+        &mut self,
+        plan: &FrozenPlan,
+        event: SweepEvent,
+        each: &mut impl FnMut(RunId, &JudgedRun),
+    ) -> Option<SweepStop> {
+        match event {
+            SweepEvent::Run(id, judged) => match *judged {
+                Ok(judged) => {
+                    each(id, &judged);
+                    self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
+                    None
+                }
+                Err(error) => Some(SweepStop::Failed(id.seed, error)),
+            },
+            SweepEvent::Part(Ok(part)) => {
+                self.parts.add(part);
+                None
+            }
+            SweepEvent::Part(Err(error)) => Some(SweepStop::Failed(plan.extent.first_seed, error)),
+            SweepEvent::Signal(signal) => Some(SweepStop::Signal(signal)),
+        }
+    }
+}
+
+/// The next event, unless the time is up before.
+fn next_event(events: &Receiver<SweepEvent>, end: Option<Instant>) -> Result<SweepEvent, RecvTimeoutError> {
+    match end {
+        Some(end) => events.recv_timeout(end.saturating_duration_since(Instant::now())),
+        None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
 }
 
 impl Shared {
@@ -170,8 +237,11 @@ impl Shared {
     fn part(&self, part: u32, results: &Sender<SweepEvent>) -> Option<Part> {
         let mut done = Part { part, plan: self.folder.digest().to_owned(), results: Vec::new() };
         for id in self.extent.runs_of(part) {
-            let judged = self.run(id);
             if self.is_over.load(Ordering::Relaxed) {
+                return None;
+            }
+            let judged = self.run(id);
+            if self.is_cut.load(Ordering::Relaxed) {
                 return None;
             }
             done.results.extend(judged.as_ref().ok().map(|judged| result(id, judged)));
@@ -186,15 +256,37 @@ impl Shared {
 
     fn run(&self, id: RunId) -> Result<JudgedRun, RunError> {
         let (spec, runs) = (&self.arms[id.arm as usize].spec, self.folder.runs());
-        if !spec.target.is_simulated() {
-            let mut observer = NoObserver;
-            let outcome = self.runtime.block_on(run_processes(spec, id.seed, &runs, &mut observer))?;
-            if outcome.interrupted {
-                self.is_over.store(true, Ordering::Relaxed);
-            }
-            return Ok(outcome.judged);
+        if spec.target.is_simulated() {
+            return self.kept.run((id.arm, spec), id.seed, &runs);
         }
-        self.kept.run((id.arm, spec), id.seed, &runs)
+        let judged = self.run_processes(spec, id.seed)?;
+        let is_unknown = judged.verdict.outcome == VerdictOutcome::Inconclusive;
+        let again = is_unknown && self.retry_inconclusive && !self.is_over.load(Ordering::Relaxed);
+        if again { self.run_processes(spec, id.seed) } else { Ok(judged) }
+    }
+
+    fn run_processes(&self, spec: &RunSpec, seed: Seed) -> Result<JudgedRun, RunError> {
+        let (mut observer, runs) = (NoObserver, self.folder.runs());
+        let run = run_processes(spec, seed, &runs, &mut observer);
+        let outcome = self.runtime.block_on(run)?;
+        if outcome.interrupted {
+            self.is_cut.store(true, Ordering::Relaxed);
+            self.is_over.store(true, Ordering::Relaxed);
+        }
+        if outcome.judged.exit == Exit::Pass {
+            outcome.judged.folder.iter().for_each(|folder| self.keep(folder));
+        }
+        Ok(outcome.judged)
+    }
+
+    /// Keeps the folder of a run that passed, and removes the oldest one that is too many.
+    fn keep(&self, folder: &Path) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.push_back(folder.to_owned());
+        while passed.len() > self.keep_passed as usize {
+            // One that cannot be removed only takes space.
+            passed.pop_front().iter().for_each(|oldest| drop(fs::remove_dir_all(oldest)));
+        }
     }
 }
 
@@ -207,6 +299,8 @@ fn result(id: RunId, judged: &JudgedRun) -> RunResult {
         outcome: verdict.outcome,
         exposed: verdict.exposure.iter().all(|exposure| exposure.count > 0),
         found: each_finding_kind(verdict).into_iter().collect(),
+        known: known_finding_kinds(verdict).into_iter().collect(),
+        target_version: judged.meta.target_version.clone(),
         rows: verdict.compared.rows,
     }
 }

@@ -39,7 +39,7 @@ pub fn schema() -> Result<String, serde_json::Error> {
 
 /// What the types do not show: how [`super::document`] writes integers and times, and that comments are
 /// written for `rustdoc`.
-fn adapt(schema: &mut Schema) {
+pub(crate) fn adapt(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("\n\n", "\r").replace('\n', " ").replace('\r', "\n\n");
         *text = text.replace("[`", "`").replace("`]", "`").replace("`None`", "null");

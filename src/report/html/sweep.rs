@@ -1,0 +1,205 @@
+//! The page of a sweep: what may be concluded, the rates of all arms side by side, and what was found.
+
+use super::parts::{code, document, page_of, prose, scroll};
+use super::rates;
+use crate::report::format::{count, counted};
+use crate::report::sweep::{conclusion, counts, outcome_word, paired, rate_words, status, stopped, trend};
+use dissent_core::campaign::document::{ArmEntry, CampaignDocument};
+use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
+use dissent_core::checker::verdict::VerdictOutcome;
+use maud::{Markup, html};
+
+/// The runs that are linked.
+const KEPT_MAX: usize = 100;
+
+/// The page. `kept` are the folders of runs below `runs/`.
+pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
+    let name = format!("sweep {} · {} · seed {}", campaign.name, campaign.started, campaign.first_seed.0);
+    let title = format!("{} · {}", outcome_word(campaign.outcome).to_lowercase(), campaign.name);
+    let found = campaign.arms.iter().any(|arm| !arm.found.is_empty());
+    let has_trends = campaign.trends.iter().any(|it| it.sweeps.len() > 1);
+    let body = html! {
+        (header(campaign, &name))
+        nav aria-label="Contents" {
+            a href="#rates" { "Failure rates" }
+            a href="#conclusions" { "Conclusions" }
+            @if found { a href="#found" { "Found" } }
+            @if has_trends { a href="#trends" { "Earlier sweeps" } }
+            a href="#arms" { "Arms" }
+            @if !kept.is_empty() { a href="#kept" { "Runs that were kept" } }
+        }
+        main {
+            (news(campaign))
+            section #rates {
+                h2 { "Failure rates" }
+                p.lead {
+                    "Of the runs that did what the plan is for. Bars are Wilson's intervals at 95 %, for a \
+                     number of runs that was fixed beforehand; thin lines hold whenever one looks. Runs \
+                     without a verdict widen both."
+                }
+                (rates::by_arm(&campaign.arms))
+                @for curve in rates::curves(&campaign.arms) { (curve) }
+            }
+            (conclusions(campaign))
+            @if found { (found_section(campaign)) }
+            @if has_trends { (trends(campaign)) }
+            (arms(campaign))
+            @if !kept.is_empty() {
+                section #kept {
+                    h2 { "Runs that were kept" }
+                    ul {
+                        @for run in kept.iter().take(KEPT_MAX) {
+                            li { a href=(page_of("./runs/", run)) { (run) } }
+                        }
+                    }
+                    @if kept.len() > KEPT_MAX { p { (kept.len() - KEPT_MAX) " more in " code { "runs/" } } }
+                }
+            }
+        }
+        footer { "dissent " (campaign.program) " · first seed " (campaign.first_seed.0) }
+    };
+    document(&title, &name, &body)
+}
+
+fn header(campaign: &CampaignDocument, name: &str) -> Markup {
+    let class = match campaign.outcome {
+        VerdictOutcome::Pass => "pass",
+        VerdictOutcome::Inconclusive => "inconclusive",
+        VerdictOutcome::Fail => "fail",
+    };
+    html! {
+        header class=(class) {
+            p.run { (name) }
+            p.outcome { (outcome_word(campaign.outcome).to_lowercase()) }
+            h1 { (counts(campaign)) }
+            @if let Some(by) = &campaign.stopped_by { p { (prose(&stopped(by))) } }
+        }
+    }
+}
+
+/// What is not as it was.
+fn news(campaign: &CampaignDocument) -> Markup {
+    let changed = campaign.trends.iter().filter(|it| it.status != TrendStatus::Again);
+    let lines: Vec<String> = changed.filter_map(trend).collect();
+    html! {
+        @if !lines.is_empty() {
+            section #news {
+                h2 { "What has changed" }
+                ul.checklist { @for line in &lines { li { (prose(line)) } } }
+            }
+        }
+    }
+}
+
+fn conclusions(campaign: &CampaignDocument) -> Markup {
+    html! {
+        section #conclusions {
+            h2 { "What may be concluded" }
+            ul.checklist {
+                @for line in campaign.arms.iter().map(conclusion) { li { (prose(&line)) } }
+                @for pair in &campaign.pairs { li { (prose(&paired(pair))) } }
+            }
+        }
+    }
+}
+
+fn found_section(campaign: &CampaignDocument) -> Markup {
+    let found = campaign.arms.iter().flat_map(|arm| arm.found.iter().map(move |found| (arm, found)));
+    let table = html! {
+        table {
+            thead { tr { th { "finding" } th { "arm" } th.number { "runs" } th { "rate" } th { "seeds" } } }
+            tbody {
+                @for (arm, found) in found {
+                    tr {
+                        th { (found.kind) @if found.known > 0 { small { "known in " (count(found.known)) } } }
+                        td { (arm.name) }
+                        td.number { (count(found.rate.hits)) }
+                        td { (rate_words(&found.rate)) }
+                        td {
+                            @for (i, seed) in found.seeds.iter().enumerate() { @if i > 0 { ", " } (seed.0) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section #found { h2 { "Found" } (scroll("Findings", table)) }
+    }
+}
+
+fn trends(campaign: &CampaignDocument) -> Markup {
+    let shown = campaign.trends.iter().filter(|it| it.sweeps.len() > 1);
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th { "finding" } th { "arm" } th { "now" }
+                    th { "hits of trials, this sweep at the right" }
+                }
+            }
+            tbody { @for trend in shown { (trend_row(trend)) } }
+        }
+    };
+    html! {
+        section #trends {
+            h2 { "Beside earlier sweeps" }
+            p.lead {
+                "Sweeps of this plan whose arm has the same command and version of the target. A finding is \
+                 gone if so many trials without it would have a chance below 5 % at its old rate."
+            }
+            (scroll("Trends", table))
+        }
+    }
+}
+
+fn trend_row(trend: &TrendEntry) -> Markup {
+    html! {
+        tr {
+            th { (trend.kind) }
+            td { (trend.arm) }
+            td { (status(trend.status)) @if trend.known { small { "known" } } }
+            td {
+                (rates::spark(&trend.sweeps))
+                small {
+                    @for (i, sweep) in trend.sweeps.iter().rev().take(rates::SPARKS).rev().enumerate() {
+                        @if i > 0 { ", " } (sweep.hits) " of " (sweep.trials)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn arms(campaign: &CampaignDocument) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th { "arm" } th.number { "runs" } th.number { "exposed" } th.number { "passed" }
+                    th.number { "failed" } th.number { "unknown" } th.number { "rows" } th { "one run" }
+                }
+            }
+            tbody { @for arm in &campaign.arms { (arm_row(arm, campaign.first_seed.0)) } }
+        }
+    };
+    let missing = campaign.missing_parts.len() as u64;
+    html! {
+        section #arms {
+            h2 { "Arms" }
+            @if missing > 0 { p.lead { (counted(missing, "part")) " not done." } }
+            (scroll("Arms", table))
+        }
+    }
+}
+
+fn arm_row(arm: &ArmEntry, seed: u64) -> Markup {
+    let numbers = [arm.runs, arm.exposed, arm.passed, arm.failed, arm.inconclusive, arm.rows_compared];
+    html! {
+        tr {
+            th { (arm.name) }
+            @for number in numbers { td.number { (count(number)) } }
+            td { (code(&format!("dissent run {} --seed {seed}", arm.command))) }
+        }
+    }
+}
