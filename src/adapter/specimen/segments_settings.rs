@@ -15,7 +15,8 @@ pub const PROCESSES: &str = "specimen-segments";
 pub const SIMULATED: &str = "sim-segments";
 
 /// The settings that `--set` can change.
-pub const SETTINGS: &[&str] = &["cause", "guard", "log", "pool", "retains", "servers", "timeouts", "wait"];
+pub const SETTINGS: &[&str] =
+    &["cause", "first-wins", "guard", "log", "pool", "retains", "servers", "timeouts", "wait"];
 
 /// The settings that only the simulated cluster has.
 const SIMULATED_ONLY: [&str; 2] = ["log", "timeouts"];
@@ -96,6 +97,7 @@ pub fn settled(
                 let names = CAUSES.map(|(name, _)| name);
                 config.cause = known.ok_or_else(|| unknown("cause", value, &names))?.1;
             }
+            "first-wins" => config.first_wins = Some(value.clone()),
             "wait" => {
                 let wait = duration::parse(value).map_err(|error| format!("--set {key}={value}: {error}"))?;
                 config.wait_ms = wait.0 / 1_000_000;

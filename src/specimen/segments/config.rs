@@ -65,6 +65,10 @@ pub struct Config {
     /// Whether readers get only the newest row of each key, as from most stores, and no older version.
     #[serde(default)]
     pub newest_only: bool,
+    /// The server that keeps the first of two events of a key with the same comparison value. All others
+    /// merge the second one onto it.
+    #[serde(default)]
+    pub first_wins: Option<String>,
     /// An order that is kept besides the guard.
     #[serde(default)]
     pub kept_order: Option<KeptOrder>,
@@ -120,6 +124,7 @@ impl Config {
             guard: Guard::default(),
             cause: Cause::default(),
             newest_only: false,
+            first_wins: None,
             kept_order: None,
             wait_ms: wait_ms(),
             pool: pool(),
@@ -147,7 +152,7 @@ impl Config {
         ];
         match counts.iter().find(|(_, count)| *count == 0) {
             Some((name, _)) => Err(Error::Config(format!("`{name}` must be at least 1"))),
-            None => Ok(()),
+            None => self.first_wins.iter().try_for_each(|name| self.server(name).map(drop)),
         }
     }
 

@@ -83,6 +83,8 @@ impl Server {
     ) -> Self {
         let (number, incarnation) = node;
         let name = (config.servers[number].as_str(), incarnation);
+        let first_wins = config.first_wins.as_deref() == Some(name.0);
+        let upserts = (0..config.partitions).map(|partition| (partition, Upsert::new(first_wins)));
         Server {
             number,
             incarnation,
@@ -93,7 +95,7 @@ impl Server {
             newest: BTreeMap::new(),
             copies: BTreeMap::new(),
             committed: BTreeSet::new(),
-            upserts: BTreeMap::new(),
+            upserts: upserts.collect(),
             reached: BTreeMap::new(),
             seen: BTreeSet::new(),
             queue: BTreeMap::new(),

@@ -32,9 +32,15 @@ pub(crate) struct Upsert {
     /// The keys that were dropped and have not come back, with the version at which they were.
     dropped: BTreeMap<Arc<str>, u64>,
     version: u64,
+    /// Whether a later event must have a larger comparison value than the current row, and not the same.
+    first_wins: bool,
 }
 
 impl Upsert {
+    pub(crate) fn new(first_wins: bool) -> Self {
+        Upsert { first_wins, ..Upsert::default() }
+    }
+
     /// Merges an event of segment `seq` that was just consumed, and returns the raw row to store.
     ///
     /// ```text
@@ -53,7 +59,7 @@ impl Upsert {
             self.point(seq, event);
             return Arc::clone(event);
         };
-        if event.cmp < latest.row.cmp {
+        if event.cmp < latest.row.cmp || self.first_wins && event.cmp == latest.row.cmp {
             return Arc::clone(event);
         }
         let row = if event.tombstone || latest.row.tombstone {
@@ -80,7 +86,9 @@ impl Upsert {
                 Some(latest) if latest.seq == seq && latest.row.off == row.off => {
                     latest.row = Arc::clone(row);
                 }
-                Some(latest) if (row.cmp, row.off) < (latest.row.cmp, latest.row.off) => {}
+                Some(latest) if row.cmp < latest.row.cmp => {}
+                Some(latest)
+                    if row.cmp == latest.row.cmp && (row.off < latest.row.off) != self.first_wins => {}
                 _ => self.point(seq, row),
             }
         }
@@ -158,6 +166,21 @@ mod tests {
             let row = upsert.merge(0, &event, &columns(), &mut Results::default());
             assert_eq!(row.cols, [shown], "{event:?}");
             assert_eq!(upsert.flags(0).1[0].offs, Vec::from_iter(current), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_events_with_the_same_comparison_value_the_later_one_wins_unless_the_first_one_does() {
+        for (first_wins, shown, current) in [(false, 3, 1), (true, 2, 0)] {
+            let mut upsert = Upsert::new(first_wins);
+            let rows = [(0, 1), (1, 2)].map(|(off, add)| {
+                upsert.merge(0, &event(off, 10, Some(add)), &columns(), &mut Results::default())
+            });
+            assert_eq!(rows[1].cols, [Value::Long(shown)]);
+            assert_eq!(upsert.flags(0).1[0].offs, [current]);
+            let mut loaded = Upsert::new(first_wins);
+            loaded.add(0, &rows);
+            assert_eq!(loaded.flags(0).1[0].offs, [current]);
         }
     }
 
