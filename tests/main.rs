@@ -36,3 +36,4 @@ mod synth;
 mod tidy;
 mod true_length;
 mod watchdog;
+mod workloads;

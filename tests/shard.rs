@@ -363,7 +363,7 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         ("sim-shard", "partial-upsert", "none", "use a workload with `partitions = 1`"),
         ("sim-shard", "upsert-feed", "restart-one", "step `restart` waits for segments"),
         ("sim-shard", "upsert-feed", "late-skip", "waits for segments"),
-        ("sim-segments", "upsert-feed", "none", "--set delete-percent=0"),
+        ("sim-segments", "guarded", "none", "--set guard-keys=0"),
         ("sim-segments", "partial-upsert", "cold-cutover", "it has no writers that share a shard"),
         ("sim-segments", "partial-upsert", "mixed", "it has no writers that share a shard"),
     ] {

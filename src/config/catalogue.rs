@@ -20,8 +20,8 @@ macro_rules! embedded {
 
 /// The files under `workloads/`.
 pub const WORKLOADS: &[EmbeddedFile] = embedded!(
-    "workloads": "cold-keys", "every-type", "guarded", "partial-upsert", "steady", "upsert-burst",
-    "upsert-feed"
+    "workloads": "cold-keys", "every-type", "guarded", "hot-keys", "key-churn", "long-lived", "out-of-order",
+    "partial-upsert", "steady", "ties", "tombstones", "upsert-burst", "upsert-feed", "wide-rows"
 );
 
 /// The files under `nemesis/`.

@@ -18,8 +18,20 @@ impl ConfigFile for Workload {
     const KIND: &'static str = "workload";
     const FOLDER: &'static str = "workloads";
     const CATALOGUE: &'static [EmbeddedFile] = WORKLOADS;
-    const SETTINGS: &'static [&'static str] =
-        &["rate", "load", "segment-rows", "provenance", "partitions", "keys", "delete-percent", "guard-keys"];
+    const SETTINGS: &'static [&'static str] = &[
+        "rate",
+        "load",
+        "segment-rows",
+        "provenance",
+        "partitions",
+        "keys",
+        "delete-percent",
+        "tie-percent",
+        "out-of-order-percent",
+        "unknown-percent",
+        "duplicate-percent",
+        "guard-keys",
+    ];
 
     fn name(&mut self) -> &mut String {
         &mut self.name
@@ -34,6 +46,10 @@ impl ConfigFile for Workload {
             "partitions" => self.partitions = number(value)?,
             "keys" => self.keys.live = number(value)?,
             "delete-percent" => self.delete_percent = number(value)?,
+            "tie-percent" => self.tie_percent = number(value)?,
+            "out-of-order-percent" => self.out_of_order_percent = number(value)?,
+            "unknown-percent" => self.unknown_percent = number(value)?,
+            "duplicate-percent" => self.duplicate_percent = number(value)?,
             "guard-keys" => self.guard_keys = number(value)?,
             _ => return Err("not a setting of a workload".to_owned()),
         }
@@ -63,6 +79,11 @@ impl ConfigFile for Workload {
             &format!("{} percent of ops delete", self.delete_percent),
             "write 0 to 99: without writes there is nothing to delete",
         )?;
+        at_most_all(["tie-percent", "out-of-order-percent"], [self.tie_percent, self.out_of_order_percent])?;
+        at_most_all(
+            ["unknown-percent", "duplicate-percent"],
+            [self.unknown_percent, self.duplicate_percent],
+        )?;
         let guard_keys = u64::from(self.guard_keys);
         let help = format!("write 0 to {GUARD_KEYS_MAX}");
         let problem = format!("a comparison over {guard_keys} keys");
@@ -76,6 +97,13 @@ impl ConfigFile for Workload {
             "add a column that is not optional, so that something is always written",
         )
     }
+}
+
+/// Shares of the same ops, of which each op takes part in one.
+fn at_most_all(names: [&str; 2], percents: [u8; 2]) -> Result<(), InvalidValue> {
+    let sum = u32::from(percents[0]) + u32::from(percents[1]);
+    let problem = format!("{} and {} are {sum} percent of ops", names[0], names[1]);
+    InvalidValue::unless(sum <= 100, names[1], &problem, "write shares that sum up to at most 100")
 }
 
 /// Column names become names on the target. They must be unique, and differ from the table's own columns.

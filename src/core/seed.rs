@@ -35,6 +35,10 @@ pub enum Stream {
     Sample = 10,
     /// Which copies are read although their checksum would do.
     CrossRead = 11,
+    /// Which ops have a comparison value that ties or comes out of order.
+    Comparisons = 12,
+    /// Which ops are sent twice, or end without an answer.
+    Deliveries = 13,
 }
 
 impl Seed {

@@ -9,7 +9,8 @@ use crate::adapter::{Capabilities, Completion};
 use crate::exit::StopSignal;
 use crate::target_error::TargetError;
 use dissent_core::conductor::{Command, Conductor, Input, RowsAnswer, Timing};
-use dissent_core::history::event::{Event, Op, ProcessExit, TimedEvent};
+use dissent_core::generator::delivery::Delivery;
+use dissent_core::history::event::{Event, Op, OpOutcome, ProcessExit, TimedEvent};
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
 use dissent_core::history::run_record::RunMeta;
@@ -184,7 +185,7 @@ impl Engine<'_> {
         for command in commands.drain(..) {
             match command {
                 Command::Record(event) => self.record(now, event),
-                Command::Write(op) => ops.push(op),
+                Command::Write(op, delivery) => ops.push((op, delivery)),
                 Command::Wake(at) => wake = Some(self.began + std::time::Duration::from_nanos(at.0)),
                 Command::Finish => over = true,
                 Command::Begin { step, fault } => self.prepare_cure(step, fault),
@@ -271,15 +272,22 @@ impl Engine<'_> {
         });
     }
 
-    fn write(&self, ops: Vec<Op>) {
+    /// Sends each op as often as it is to be sent, and reports what was heard of it.
+    fn write(&self, ops: Vec<(Op, Delivery)>) {
         let writes = self.target.client.clone();
         self.spawn_many(async move {
-            let completions = match &writes {
-                Some(writes) => writes.write(&ops).await,
-                None => Vec::new(),
-            };
-            let completed = ops.iter().zip(completions).map(|(op, completion)| {
-                let Completion { outcome, off } = completion;
+            let copies = |(op, delivery): &(Op, Delivery)| vec![op.clone(); delivery.copies()];
+            let sent: Vec<Op> = ops.iter().flat_map(copies).collect();
+            let mut completions = match &writes {
+                Some(writes) if !sent.is_empty() => writes.write(&sent).await,
+                _ => Vec::new(),
+            }
+            .into_iter();
+            let completed = ops.iter().map(|(op, delivery)| {
+                let answer = completions.by_ref().take(delivery.copies()).last();
+                let Completion { outcome, off } = answer
+                    .filter(|_| delivery.is_answered())
+                    .unwrap_or(Completion { outcome: OpOutcome::Unknown, off: None });
                 Completed::Input(Input::Completed { op: op.id, outcome, off })
             });
             completed.collect()

@@ -149,7 +149,7 @@ struct ProcessRun<'a> {
 impl ProcessRun<'_> {
     /// Creates the table of the specification, as far as the target supports it.
     async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<PreparedTarget, RunError> {
-        spec.check_writes(cluster.deletes() || spec.target.has_shard(), cluster.guards())?;
+        spec.check_writes(cluster.deletes(), cluster.guards())?;
         let (mut schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
         schema.rules = cluster.rules().unwrap_or(schema.rules);
         let (mark, partitions) = (&self.context.mark, spec.workload.partitions);

@@ -72,6 +72,28 @@ pub enum RunSpecError {
         /// The name of the target.
         target: String,
     },
+    /// The workload writes events out of order, but the target applies writes as they come.
+    #[error(
+        "workload `{workload}` writes events out of order, and {target} orders writes by their arrival, not \
+         by a comparison column: --set out-of-order-percent=0"
+    )]
+    OutOfOrder {
+        /// The name of the workload.
+        workload: String,
+        /// The name of the target.
+        target: String,
+    },
+    /// The workload sends ops twice, but the target has no log that tells how often one was applied.
+    #[error(
+        "workload `{workload}` sends writes twice, and {target} has no log that shows which were applied \
+         twice: --set duplicate-percent=0"
+    )]
+    Duplicates {
+        /// The name of the workload.
+        workload: String,
+        /// The name of the target.
+        target: String,
+    },
     /// The plan waits for segments, but the target has none.
     #[error("step `{step}` waits for segments, and {target} has none: choose a plan such as {others}")]
     Segments {
@@ -181,16 +203,18 @@ impl RunSpec {
         table: Option<String>,
     ) -> Result<(Schema, Vec<String>), RunSpecError> {
         let is_of_shard = self.target.has_shard();
-        if is_of_shard || self.rules()?.has_own_log() || self.target.has_no_log() {
+        let has_own_log = self.rules()?.has_own_log() || self.target.has_no_log();
+        if is_of_shard || has_own_log {
             self.fits_one_log()?;
         }
+        self.check_order(has_own_log)?;
         let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
         let (left_out, required): (Vec<_>, Vec<_>) = needed.partition(|column| column.optional);
         if let Some(column) = required.first() {
             return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
         if !self.target.has_no_log() {
-            self.check_writes(is_of_shard, false)?;
+            self.check_writes(self.target.specimen().is_some(), false)?;
         }
         let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
         let mut schema = schema(&self.workload, &left_out);
@@ -210,6 +234,21 @@ impl RunSpec {
                 Err(RunSpecError::Deletes { workload, target })
             }
             Workload { guard_keys: 1.., .. } if !guards => Err(RunSpecError::Guards { workload, target }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a workload whose outcome the model could not know, as the target applies what comes.
+    fn check_order(&self, has_own_log: bool) -> Result<(), RunSpecError> {
+        let (workload, target) = (self.workload.name.clone(), self.target.name().to_owned());
+        let is_by_arrival = self.target.has_shard() || self.target.has_no_log();
+        match self.workload {
+            Workload { out_of_order_percent: 1.., .. } if is_by_arrival => {
+                Err(RunSpecError::OutOfOrder { workload, target })
+            }
+            Workload { duplicate_percent: 1.., .. } if has_own_log => {
+                Err(RunSpecError::Duplicates { workload, target })
+            }
             _ => Ok(()),
         }
     }

@@ -15,7 +15,8 @@ pub use cluster::SimulatedCluster;
 pub use shard::Shard;
 
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
-use dissent_core::history::event::{Op, TimedEvent};
+use dissent_core::generator::delivery::Delivery;
+use dissent_core::history::event::{Op, OpOutcome, TimedEvent};
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::{Stream, below};
@@ -47,7 +48,7 @@ pub enum Simulated {
 /// A message in flight.
 enum InFlight {
     /// An op on its way to the log.
-    Produce(Op),
+    Produce(Op, Delivery),
     /// An answer on its way to the conductor.
     Answer(Input),
 }
@@ -139,19 +140,26 @@ impl<C: SimulatedCluster> Simulation<C> {
         let Reverse((_, sent)) = self.due.pop()?;
         match self.in_flight.remove(&sent)? {
             InFlight::Answer(input) => Some(input),
-            InFlight::Produce(op) => {
+            InFlight::Produce(op, delivery) => {
                 let is_too_large = self.weight.take(&op);
-                let input = self.cluster.produce(op);
+                let input = self.produce(op, delivery);
                 self.send(now, InFlight::Answer(input));
                 is_too_large.then(|| Input::Interrupt { by: TOO_LARGE.to_owned() })
             }
         }
     }
 
+    /// Appends an op to the log as often as it was sent.
+    fn produce(&mut self, op: Op, delivery: Delivery) -> Input {
+        let unheard = Input::Completed { op: op.id, outcome: OpOutcome::Unknown, off: None };
+        let answer = (0..delivery.copies()).map(|_| self.cluster.produce(op.clone())).last();
+        answer.filter(|_| delivery.is_answered()).unwrap_or(unheard)
+    }
+
     fn carry_out(&mut self, now: u64, command: Command) {
         match command {
             Command::Record(event) => self.cluster.record().events.push(TimedEvent { t: Nanos(now), event }),
-            Command::Write(op) => self.send(now, InFlight::Produce(op)),
+            Command::Write(op, delivery) => self.send(now, InFlight::Produce(op, delivery)),
             other => {
                 if let Some(input) = self.cluster.answer(other) {
                     self.send(now, InFlight::Answer(input));

@@ -106,7 +106,7 @@ impl SimulatedCluster for Segments {
                 Input::LogRead { error, deaths: Vec::new() }
             }
             Command::ReadShard { .. } => Input::ContentsRead { answer: Err("it has no shard".to_owned()) },
-            Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
+            Command::Record(_) | Command::Write(..) | Command::Wake(_) | Command::Finish => return None,
         })
     }
 

@@ -65,7 +65,7 @@ impl SimulatedCluster for Shard {
             Command::ReadCurrentRows { read, .. } => {
                 Input::FlagsRead { replica: read.replica, answer: Err(no_segments()) }
             }
-            Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
+            Command::Record(_) | Command::Write(..) | Command::Wake(_) | Command::Finish => return None,
         })
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(spec: &RunSpec, ops: u64, dir: &Path) -> u64 {
                     folder.finish().expect("ended");
                     return written.min(ops);
                 }
-                Command::Write(op) => {
+                Command::Write(op, _) => {
                     written += 1;
                     null.write(&op);
                     if written == ops {

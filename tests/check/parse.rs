@@ -10,6 +10,7 @@ use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
 use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::Workload;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +87,7 @@ impl Case {
             "columns" => self.columns(rest),
             "provenance" => meta.schema.provenance = choice(rest),
             "roster" => meta.roster = words.map(str::to_owned).collect(),
-            "workload" => meta.workload.name = rest.to_owned(),
+            "workload" => meta.workload = workload(meta.workload.clone(), rest),
             "calibrate" => meta.calibration_ops = number(rest),
             "may-be-absent" => {
                 let reasons = rest.split([',', ' ']).filter(|reason| !reason.is_empty());
@@ -365,6 +366,13 @@ pub(crate) fn ends(text: &str) -> (u64, u64) {
 
 pub(crate) fn between((start, end): (u64, u64), part: u64, whole: u64) -> u64 {
     start + (end - start) * part / whole.max(1)
+}
+
+/// The workload under a name, which may allow ties, or events that are out of order.
+fn workload(workload: Workload, name: &str) -> Workload {
+    let percent_if = |wanted| u8::from(name == wanted);
+    let (tie_percent, out_of_order_percent) = (percent_if("ties"), percent_if("out-of-order"));
+    Workload { name: name.to_owned(), tie_percent, out_of_order_percent, ..workload }
 }
 
 /// `NAME=MERGE[:TYPE]`

@@ -47,6 +47,10 @@ fn workload(draw: &mut Draw) -> Workload {
         segment_rows: 1 + draw.below(1_000_000_000) as u64,
         provenance: *draw.pick(&[Provenance::Full, Provenance::Digest, Provenance::None]),
         delete_percent: draw.below(100) as u8,
+        tie_percent: draw.below(51) as u8,
+        out_of_order_percent: draw.below(51) as u8,
+        unknown_percent: draw.below(51) as u8,
+        duplicate_percent: draw.below(51) as u8,
         guard_keys: draw.below(10_001) as u32,
         keys: Keys {
             live: 1 + draw.below((10_000_000 / partitions as usize).min(1_000_000)) as u32,
@@ -146,14 +150,21 @@ fn settings_say_what_a_file_says() {
             format!("provenance={provenance}"),
             format!("partitions={}", wanted.partitions),
             format!("keys={}", wanted.keys.live),
+            format!("tie-percent={}", wanted.tie_percent),
+            format!("out-of-order-percent={}", wanted.out_of_order_percent),
+            format!("unknown-percent={}", wanted.unknown_percent),
+            format!("duplicate-percent={}", wanted.duplicate_percent),
             "guard=startup-latch".to_owned(),
         ];
         let mut settings = Settings::parse(&pairs).expect("pairs");
         let found = settings.apply(base.clone()).expect("it makes sense");
         assert_eq!(settings.left().keys().collect::<Vec<_>>(), ["guard"], "the target's own is left");
-        let Workload { rate_hz, load, segment_rows, provenance, partitions, .. } = wanted;
+        let Workload { delete_percent, guard_keys, .. } = base;
+        let (name, hunts, comparison) = (base.name, base.hunts, base.comparison);
         let keys = Keys { live: wanted.keys.live, ..base.keys };
-        assert_eq!(found, Workload { rate_hz, load, segment_rows, provenance, partitions, keys, ..base });
+        let columns = base.columns;
+        let told = Workload { name, hunts, comparison, delete_percent, guard_keys, keys, columns, ..wanted };
+        assert_eq!(found, told);
     });
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn meta() -> RunMeta {
         rules: Rules::default(),
     };
     let roster = names("server-0 server-1 server-2 server-3");
+    let reading = RunMeta::of_reading(Activity::Run, "sim-segments", &roster, &schema);
     RunMeta {
         seed: Seed(42),
         target_version: "0.1.0".to_owned(),
@@ -67,10 +68,8 @@ pub(crate) fn meta() -> RunMeta {
             load: Nanos(8_000_000_000),
             segment_rows: 1_000,
             provenance: Provenance::Full,
-            delete_percent: 0,
-            guard_keys: 0,
             keys: Keys { live: 200, skew: Skew::Zipf, retire_after_segments: 3, retire_after_updates: 20 },
-            columns: Vec::new(),
+            ..reading.workload
         },
         nemesis: nemesis(),
         steps: vec![
@@ -87,7 +86,7 @@ pub(crate) fn meta() -> RunMeta {
         frozen_floor: ms(3_000),
         trust_checksums: TrustChecksums::None,
         started: "2025-03-04T14:30:00Z".to_owned(),
-        ..RunMeta::of_reading(Activity::Run, "sim-segments", &roster, &schema)
+        ..reading
     }
 }
 

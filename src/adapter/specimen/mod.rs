@@ -66,7 +66,7 @@ impl Cluster for SpecimenCluster {
     }
 
     fn deletes(&self) -> bool {
-        self.system == SpecimenKind::Shard
+        true
     }
 
     fn table_name(&self, _mark: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 
 use super::key_sessions::write;
 use super::{Command, CommitPolicy, Conductor};
+use crate::generator::delivery::Delivery;
 use crate::generator::ops::filler;
 
 impl Conductor {
@@ -20,7 +21,7 @@ impl Conductor {
                 let op = filler(&self.meta.schema, partition, self.filled);
                 self.filled += 1;
                 if let Some(op) = self.sessions.offer(op) {
-                    write(op, out);
+                    write(op, Delivery::Once, out);
                 }
             }
         }

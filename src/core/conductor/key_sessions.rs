@@ -4,7 +4,9 @@
 //! A session retires its key where an op has an unknown outcome and no log will tell it (`RULES.md` 12): the
 //! op may still take effect, after any later one.
 
-use super::Command;
+use super::stage::Stage;
+use super::{Command, Conductor};
+use crate::generator::delivery::Delivery;
 use crate::history::event::{Event, Op};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -67,8 +69,27 @@ impl Sessions {
     }
 }
 
-/// Sends an op.
-pub(super) fn write(op: Op, out: &mut Vec<Command>) {
+impl Conductor {
+    /// Takes an op, and sends it unless one of its key is in flight.
+    pub(super) fn offer(&mut self, op: Op, out: &mut Vec<Command>) {
+        self.last_id = self.last_id.max(op.id);
+        if let Some(op) = self.sessions.offer(op) {
+            self.write(op, out);
+        }
+    }
+
+    /// Sends an op. Only those of the load are lost or sent twice.
+    pub(super) fn write(&self, op: Op, out: &mut Vec<Command>) {
+        let delivery = match self.stage {
+            Stage::Load | Stage::Drain => self.generator.delivery(op.id),
+            _ => Delivery::Once,
+        };
+        write(op, delivery, out);
+    }
+}
+
+/// Sends an op in this way.
+pub(super) fn write(op: Op, delivery: Delivery, out: &mut Vec<Command>) {
     out.push(Command::Record(Event::Invoke { op: op.clone() }));
-    out.push(Command::Write(op));
+    out.push(Command::Write(op, delivery));
 }

@@ -23,6 +23,7 @@ pub use capture::{CurrentRowsAnswer, RowsAnswer};
 pub use cluster_view::{FrontierSeen, Snapshot};
 pub use session_log::SessionLog;
 
+use crate::generator::delivery::Delivery;
 use crate::generator::generate::Generator;
 use crate::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, ProcessExit};
 use crate::history::fault::{Fault, StepId};
@@ -33,15 +34,15 @@ use crate::history::time::Nanos;
 use capture::Captures;
 use cluster_view::ClusterView;
 use faults::Faults;
-use key_sessions::{Sessions, write};
+use key_sessions::Sessions;
 use stage::Stage;
 
 /// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
 /// input.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Write this op. Answered by [`Input::Completed`].
-    Write(Op),
+    /// Write this op, in this way. Answered by [`Input::Completed`].
+    Write(Op, Delivery),
     /// Store the cure on disk, then begin the fault. Answered by [`Input::Begun`].
     Begin {
         /// The step of the schedule.
@@ -392,14 +393,7 @@ impl Conductor {
             self.view.acknowledged(partition, off);
         }
         if let Some(next) = next {
-            write(next, out);
-        }
-    }
-
-    fn offer(&mut self, op: Op, out: &mut Vec<Command>) {
-        self.last_id = self.last_id.max(op.id);
-        if let Some(op) = self.sessions.offer(op) {
-            write(op, out);
+            self.write(next, out);
         }
     }
 

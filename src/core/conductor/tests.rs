@@ -360,7 +360,7 @@ fn rows_missing_for_a_boundary_are_written_once() {
     let mut out = Vec::new();
     let written = |out: &mut Vec<Command>| -> Vec<Op> {
         let op = |command| match command {
-            Command::Write(op) => Some(op),
+            Command::Write(op, _) => Some(op),
             _ => None,
         };
         assert!(!out.iter().any(|command| matches!(command, Command::ForceCommit)), "nothing is asked for");

@@ -1,8 +1,8 @@
 //! The ops of the load, from a workload and a seed.
 //!
-//! An op's comparison value is its id. Ids ascend in the order of generation. One session owns a key and
-//! waits for each completion, so comparison values strictly increase per key in log order. Times would not
-//! do:
+//! An op's comparison value is its id, unless the workload wants ties or events that are out of order. Ids
+//! ascend in the order of generation. One session owns a key and waits for each completion, so comparison
+//! values strictly increase per key in log order. Times would not do:
 //!
 //! ```text
 //! op 7 due 41.2 ms writes k0-3, cmp 41
@@ -12,6 +12,8 @@
 use super::arrivals::Arrivals;
 use super::calibration::CALIBRATION_OPS;
 use super::columns::Columns;
+use super::comparisons::Comparisons;
+use super::delivery::{Deliveries, Delivery};
 use super::keys::Keyspace;
 use super::ops::op;
 use crate::history::event::Op;
@@ -32,6 +34,8 @@ pub struct Generator {
     arrivals: Arrivals,
     keys: Keyspace,
     columns: Columns,
+    comparisons: Comparisons,
+    deliveries: Deliveries,
     deletes: ChaCha8Rng,
     delete_percent: u32,
     /// Ops generated so far.
@@ -45,6 +49,8 @@ impl Generator {
             arrivals: Arrivals::new(workload.rate_hz, seed),
             keys: Keyspace::new(workload, seed),
             columns: Columns::new(workload, schema, seed),
+            comparisons: Comparisons::new(workload, seed),
+            deliveries: Deliveries::new(workload, seed),
             deletes: seed.stream(Stream::Deletes),
             delete_percent: workload.delete_percent.into(),
             generated: 0,
@@ -55,10 +61,17 @@ impl Generator {
     #[expect(clippy::should_implement_trait, reason = "an iterator's `Option` would never be `None`")]
     pub fn next(&mut self) -> Op {
         let id = self.next_id();
-        let (partition, key) = self.keys.draw(self.generated);
+        let (partition, key, newest) = self.keys.draw(self.generated);
         self.generated += 1;
+        let cmp = self.comparisons.draw(id, newest);
         let op = op(id, partition, key, self.columns.draw(id), self.arrivals.next_due());
+        let op = Op { cmp, ..op };
         if below(&mut self.deletes, 100) < self.delete_percent { deleting(op) } else { op }
+    }
+
+    /// How an op of the load is sent.
+    pub(crate) fn delivery(&self, op: u64) -> Delivery {
+        self.deliveries.of(op)
     }
 
     /// The id that the next op would have. Once the load has ended, canaries are numbered from here.

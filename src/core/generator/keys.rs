@@ -13,6 +13,8 @@ struct LiveKey {
     born: u64,
     /// The number of its ops so far.
     updates: u32,
+    /// The largest comparison value of its ops so far; `None` before the first.
+    newest: Option<i64>,
 }
 
 /// The keys of all partitions, each partition with its own.
@@ -61,14 +63,15 @@ impl Keyspace {
         let made = &mut self.made[partition as usize];
         let key = format!("k{partition}-{made}").into();
         *made += 1;
-        LiveKey { key, born, updates: 0 }
+        LiveKey { key, born, updates: 0, newest: None }
     }
 
-    /// The partition and the key of the op with this index in the load.
+    /// The partition and the key of the op with this index in the load, and the key's largest comparison
+    /// value so far.
     ///
     /// Segments are *nominal*: those of a log with a boundary at exactly every `segment_rows`. Real
     /// boundaries depend on the target's timing, but the ops of a seed must not.
-    pub(super) fn draw(&mut self, index: u64) -> (u32, Arc<str>) {
+    pub(super) fn draw(&mut self, index: u64) -> (u32, Arc<str>, &mut Option<i64>) {
         let segment = index / self.segment_ops;
         let partition = below(&mut self.rng, self.made.len() as u32);
         let total = self.sums.last().copied().unwrap_or_default();
@@ -81,7 +84,7 @@ impl Keyspace {
         }
         let live = &mut self.live[partition as usize][rank];
         live.updates = live.updates.saturating_add(1);
-        (partition, live.key.clone())
+        (partition, live.key.clone(), &mut live.newest)
     }
 }
 
@@ -97,7 +100,7 @@ mod tests {
         let mut keyspace = Keyspace::new(workload, Seed(5));
         let mut lives = BTreeMap::new();
         for index in 0..ops {
-            let (partition, key) = keyspace.draw(index);
+            let (partition, key, _) = keyspace.draw(index);
             assert!(key.starts_with(&format!("k{partition}-")), "{key} in partition {partition}");
             let segment = index / (workload.segment_rows * u64::from(workload.partitions));
             let first = if key_number(&key) < workload.keys.live { 0 } else { segment };

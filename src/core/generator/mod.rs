@@ -4,6 +4,8 @@
 mod arrivals;
 pub mod calibration;
 mod columns;
+mod comparisons;
+pub mod delivery;
 pub mod generate;
 mod keys;
 pub mod ops;

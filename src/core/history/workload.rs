@@ -45,8 +45,11 @@ pub struct Keys {
     /// How likely each key is drawn.
     pub skew: Skew,
     /// A key is retired once it has crossed this many segments and has had `retire_after_updates` updates.
+    /// By default never.
+    #[serde(default = "never")]
     pub retire_after_segments: u32,
     /// See `retire_after_segments`.
+    #[serde(default = "never")]
     pub retire_after_updates: u32,
 }
 
@@ -76,6 +79,18 @@ pub struct Workload {
     /// How many of 100 ops delete their key instead of writing to it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delete_percent: u8,
+    /// How many of 100 ops have the largest comparison value that their key has had: a tie.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tie_percent: u8,
+    /// How many of 100 ops have a smaller comparison value than their key has had: they come out of order.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub out_of_order_percent: u8,
+    /// How many of 100 ops end without an answer. Half of them were never sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown_percent: u8,
+    /// How many of 100 ops are sent twice, as a client does that retries.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicate_percent: u8,
     /// Every write is conditional on a comparison over this many other keys. Few systems can do that.
     #[serde(default, skip_serializing_if = "is_none")]
     pub guard_keys: u32,
@@ -84,6 +99,17 @@ pub struct Workload {
     /// The data columns, besides key, comparison and op id.
     #[serde(rename = "column")]
     pub columns: Vec<ColumnSpec>,
+}
+
+impl Workload {
+    /// Whether comparison values of a key may tie or run backwards in the log.
+    pub fn is_disorderly(&self) -> bool {
+        self.tie_percent > 0 || self.out_of_order_percent > 0
+    }
+}
+
+fn never() -> u32 {
+    u32::MAX
 }
 
 fn is_none(keys: &u32) -> bool {

@@ -11,9 +11,6 @@ use crate::history::run_record::Damage;
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
-/// Workloads whose comparison values tie or run backwards on purpose.
-const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
-
 /// Checks what must hold for the other checks to mean anything.
 pub(crate) fn check(
     history: &History<'_>,
@@ -30,7 +27,7 @@ pub(crate) fn check(
     for log_index in log_indexes {
         segments(history, log_index, &mut doubts);
         if let Some((earlier, later)) = log_index.disorder
-            && !DISORDERLY.contains(&history.meta.workload.name.as_str())
+            && !history.meta.workload.is_disorderly()
         {
             let partition = log_index.partition;
             doubts.push(Doubt {

@@ -1,0 +1,92 @@
+//! How ops of the load are sent: once, or in the ways that go wrong between a client and a cluster.
+
+use crate::history::workload::Workload;
+use crate::seed::{Seed, Stream, below};
+use rand_chacha::ChaCha8Rng;
+
+/// How an op is sent. The client of any target can do each of these, so the cluster needs no part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once, and its answer is heard.
+    Once,
+    /// Twice in a row, as by a client that retries. The second answer is heard.
+    Twice,
+    /// Once, and its answer is not heard: the outcome is unknown, although the op happened.
+    Unanswered,
+    /// Never: the outcome is unknown, although the op did not happen.
+    Lost,
+}
+
+impl Delivery {
+    /// How often the op is sent.
+    pub fn copies(self) -> usize {
+        match self {
+            Delivery::Lost => 0,
+            Delivery::Once | Delivery::Unanswered => 1,
+            Delivery::Twice => 2,
+        }
+    }
+
+    /// Whether an answer is heard.
+    pub fn is_answered(self) -> bool {
+        matches!(self, Delivery::Once | Delivery::Twice)
+    }
+}
+
+/// Draws how ops are sent. The draw depends on the op alone, since sessions send ops when earlier ones of
+/// their key are answered, and not in the order of generation.
+pub(super) struct Deliveries {
+    rng: ChaCha8Rng,
+    unknown_percent: u32,
+    duplicate_percent: u32,
+}
+
+impl Deliveries {
+    pub(super) fn new(workload: &Workload, seed: Seed) -> Deliveries {
+        Deliveries {
+            rng: seed.stream(Stream::Deliveries),
+            unknown_percent: workload.unknown_percent.into(),
+            duplicate_percent: workload.duplicate_percent.into(),
+        }
+    }
+
+    /// How the op with this id is sent.
+    pub(super) fn of(&self, op: u64) -> Delivery {
+        if self.unknown_percent + self.duplicate_percent == 0 {
+            return Delivery::Once;
+        }
+        let mut rng = self.rng.clone();
+        rng.set_word_pos(2 * u128::from(op));
+        match below(&mut rng, 100) {
+            number if number >= self.unknown_percent + self.duplicate_percent => Delivery::Once,
+            number if number >= self.unknown_percent => Delivery::Twice,
+            _ if below(&mut rng, 2) == 0 => Delivery::Lost,
+            _ => Delivery::Unanswered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_data;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn an_op_is_always_sent_the_same_way_and_so_many_of_each_kind_are() {
+        const OPS: u64 = 10_000;
+        let workload = test_data::workload("partial-upsert");
+        let workload = Workload { unknown_percent: 20, duplicate_percent: 10, ..workload };
+        let deliveries = Deliveries::new(&workload, Seed(1));
+        let mut counts: BTreeMap<(usize, bool), u64> = BTreeMap::new();
+        for op in 0..OPS {
+            let delivery = deliveries.of(op);
+            assert_eq!(delivery, deliveries.of(op));
+            *counts.entry((delivery.copies(), delivery.is_answered())).or_default() += 1;
+        }
+        let kinds = [((1, true), 70), ((2, true), 10), ((0, false), 10), ((1, false), 10)];
+        for (kind, percent) in kinds {
+            assert!(counts[&kind].abs_diff(OPS * percent / 100) < OPS / 50, "{counts:?}");
+        }
+    }
+}
