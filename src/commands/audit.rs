@@ -3,7 +3,7 @@
 use super::contents::{print_error, print_verdict, write_privately};
 use super::output;
 use super::progress;
-use super::run::runtime;
+use super::runtime::runtime;
 use super::target_argument::target_file;
 use crate::adapter;
 use crate::cli::{self, Format};

@@ -1,7 +1,7 @@
 //! `dissent clean`: drops tables that runs left behind, with their topics and schemas.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use super::target_argument::target_file;
 use crate::adapter::capabilities::Leftover;
 use crate::adapter::{Cluster, reach};

@@ -4,7 +4,7 @@
 use super::output::{self, Verdicts};
 use super::progress::counting;
 use super::resolve_run_spec::run_spec;
-use super::run::{cores, runtime};
+use super::runtime::{cores, runtime};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::error::ConfigError;
@@ -12,10 +12,11 @@ use crate::exit::{Exit, StopSignal};
 use crate::report::campaign::CampaignSummary;
 use crate::report::terminal;
 use crate::report::variants::{VariantRow, arms};
-use crate::run::campaign::{run_all, simulate_all};
+use crate::run::campaign::simulate_all;
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
-use crate::run::process_run::RunOutcome;
+use crate::run::observer::NoObserver;
+use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
 use crate::run::signals::signalled;
 use clap::Parser as _;
@@ -203,9 +204,14 @@ fn real_arms(
             }
             let (spec, results, seed) = (spec.clone(), args.results.clone(), Seed(args.seed));
             running.push(tokio::spawn(async move {
-                let summary = run_all(&spec, seed, 1, 1, &results, |outcome| told(arm.set.1, outcome)).await;
+                let outcome = run_processes(&spec, seed, &results, &mut NoObserver).await;
                 drop(place);
-                summary
+                let mut summary = CampaignSummary::default();
+                outcome.map(|outcome| {
+                    told(arm.set.1, &outcome);
+                    summary.add(&outcome.judged);
+                    summary
+                })
             }));
         }
         let mut tallies = Vec::new();
@@ -213,7 +219,7 @@ fn real_arms(
             let summary = arm.await.map_err(|panicked| failed("finish a variant", &panicked))?;
             match (summary, cut.get()) {
                 (Ok(summary), None) => tallies.push(summary),
-                (Err(stopped), None) => return Err(stopped.error),
+                (Err(error), None) => return Err(error),
                 (_, Some(_)) => {}
             }
         }

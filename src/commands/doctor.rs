@@ -1,7 +1,7 @@
 //! `dissent doctor`: what answers on a target, what is allowed there, and what prevents a run.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use super::target_argument::target_file;
 use crate::adapter;
 use crate::adapter::state::conformance::{ConformanceFinding, ProofLimits, conformance};

@@ -2,7 +2,7 @@
 //! recorded before it started its faults.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use super::target_argument::refuse_built_in;
 use crate::adapter;
 use crate::cli;

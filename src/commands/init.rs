@@ -1,7 +1,7 @@
 //! `dissent init`: generates a target file by querying a cluster.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use crate::adapter;
 use crate::adapter::discovery::{DiscoveryError, DiscoveryRequest};
 use crate::adapter::system::{MissingLine, System};

@@ -19,6 +19,8 @@ mod raw;
 mod repeat_command;
 mod resolve_run_spec;
 mod run;
+mod run_order;
+mod runtime;
 mod serve;
 mod specimen;
 mod sweep;

@@ -205,6 +205,11 @@ impl Verdicts {
         }
     }
 
+    /// Whether verdicts are printed as text.
+    pub(super) fn are_text(&self) -> bool {
+        self.format == Format::Human
+    }
+
     /// Whether a document has begun, which only [`Verdicts::end`] makes whole.
     pub(super) fn is_open(&self) -> bool {
         self.begun.is_some()

@@ -1,7 +1,7 @@
 //! `dissent proxy`: relays the segment downloads of replicas, so that plans can delay one of them.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use crate::cli;
 use crate::exit::Exit;
 use crate::faults::proxy::Proxy;

@@ -170,7 +170,7 @@ fn recorded(args: &cli::RawArgs) -> Result<ShownKey, RawError> {
 /// Reads the cluster of a target file. Nothing is locked, marked or written.
 fn outside(args: &cli::RawArgs) -> Result<ShownKey, RawError> {
     let file: TargetFile = load(&args.from)?;
-    super::run::runtime()?.block_on(async {
+    super::runtime::runtime()?.block_on(async {
         let cluster = reach(&file).await.map_err(InspectError::from)?;
         let schema = cluster.table().await.map_err(InspectError::from)?;
         let mut schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;

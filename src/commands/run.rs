@@ -3,24 +3,26 @@
 use super::output::{self, Verdicts};
 use super::progress::{ProgressWatch, counting};
 use super::resolve_run_spec::run_spec;
+use super::run_order::{run_order, stopped_by, write_pages};
+use super::runtime::{cores, draw_seed, report_teardown, runtime};
 use crate::cli;
 use crate::exit::Exit;
-use crate::faults::hook::HookError;
-use crate::report::campaign;
-use crate::run::campaign::{Stopped, run_all, simulate_all};
+use crate::report::campaign::{self, CampaignSummary};
+use crate::run::campaign::Stopped;
 use crate::run::campaign_record::CampaignRecord;
-use crate::run::error::RunError;
+use crate::run::folder_name::name_of;
 use crate::run::hooks::with_hooks;
 use crate::run::judging::JudgedRun;
 use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
 use crate::run::simulated_run::{Retention, run_simulated};
+use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
+use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, jobs, parts};
+use dissent_core::campaign::part::Extent;
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
-use std::hash::{BuildHasher as _, RandomState};
-
-/// Default number of process runs in parallel.
-const JOBS_OF_PROCESSES: u32 = 2;
+use dissent_store::writing::StoreError;
+use std::path::Path;
 
 /// Runs, checks and prints the verdict.
 pub(super) fn run(args: &cli::RunArgs) -> Exit {
@@ -40,11 +42,6 @@ pub(super) fn run(args: &cli::RunArgs) -> Exit {
     }
 }
 
-/// Draws a seed that is short enough to be read out over the phone.
-pub(super) fn draw_seed() -> u64 {
-    RandomState::new().hash_one(0) % 1_000_000_000
-}
-
 fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
     match spec.meta(seed, None).map(|meta| serde_json::to_string_pretty(&meta)) {
         Ok(Ok(text)) => {
@@ -54,14 +51,6 @@ fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
         Ok(Err(error)) => output::failure(&error, Exit::Bug),
         Err(error) => output::failure(&error, Exit::Usage),
     }
-}
-
-/// The runtime for sockets and processes.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Surroundings { what: "start the runtime", source })
 }
 
 fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
@@ -90,12 +79,6 @@ fn tell(judged: &JudgedRun, format: cli::Format) -> Exit {
     judged.exit
 }
 
-/// The result of the work between hooks. A failed `down` hook is reported at once.
-fn report_teardown<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
-    down.iter().for_each(|error| output::status(&format!("error: {error}; the cluster may still be up")));
-    done
-}
-
 /// Prints a verdict and its warnings.
 fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
     let exit = tell(&outcome.judged, format);
@@ -103,61 +86,102 @@ fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
     exit
 }
 
-/// One thread per core, for virtual time.
-pub(super) fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
-}
-
+/// Many runs are a sweep of one arm, of which each verdict is told as well.
 fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
+    let arms = vec![Arm { name: spec.title(), spec: spec.clone() }];
+    let limits = SweepLimits { keep_passed: u32::MAX, ..SweepLimits::default() };
+    let parts = parts(&arms, args.runs, &limits);
+    let plan = FrozenPlan {
+        name: spec.title(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        extent: Extent { arms: 1, first_seed: first, runs: args.runs, parts },
+        limits,
+        arms: arms.iter().map(Arm::frozen).collect(),
+    };
+    // The name begins with `campaign`, so that a pattern that names runs does not name it.
+    let wanted = format!("campaign-{}-runs{}", name_of(spec, first), args.runs);
+    let folder = match SweepFolder::create(results, &wanted, &plan) {
+        Ok(folder) => folder,
+        Err(error) => return output::report_lost(&error, first, Verdicts::new(args.output.format)),
+    };
+    let order = SweepOrder {
+        jobs: jobs(&arms, args.jobs, cores()),
+        arms,
+        extent: plan.extent,
+        limits: plan.limits,
+        runs: results.clone(),
+        folder: Some(folder.clone()),
+    };
+    let mut told = ManyRuns {
+        verdicts: Verdicts::new(args.output.format),
+        record: CampaignRecord::new(folder.path()),
+        summary: CampaignSummary::default(),
+    };
     let bar = counting(args.runs);
-    let mut verdicts = Verdicts::new(args.output.format);
-    let mut record = CampaignRecord::new(results, spec, first, args.runs);
-    let mut each = |judged: &JudgedRun| {
-        verdicts.judged_in_document(judged);
-        record.add(judged);
+    let swept = run_order(order, |outcome| {
+        told.add(outcome);
         bar.inc(1);
-    };
-    let summary = if spec.target.is_simulated() {
-        let jobs = args.jobs.unwrap_or_else(cores);
-        simulate_all(spec, first, args.runs, jobs, results, each)
-    } else {
-        // One run at a time per target.
-        let most = if spec.target.external().is_some() { 1 } else { u32::MAX };
-        let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
-        let each = |outcome: &RunOutcome| {
-            output::notices(outcome);
-            each(&outcome.judged);
-        };
-        let runs = async { with_hooks(spec, run_all(spec, first, args.runs, jobs, results, each)).await };
-        let stopped = |error| Stopped { seed: first, error };
-        let runs = runtime().map_err(stopped).map(|runtime| report_teardown(runtime.block_on(runs)));
-        runs.and_then(|runs| runs.map_err(stopped)).and_then(|summary| summary)
-    };
+    });
     bar.finish_and_clear();
-    let stopped = summary.as_ref().err().map(|stopped| (stopped.error.to_string(), stopped.error.exit()));
-    let exit = match (&summary, &stopped) {
-        (Ok(summary), _) => summary.exit.unwrap_or(Exit::Inconclusive),
-        (Err(_), stopped) => stopped.as_ref().map_or(Exit::Inconclusive, |(_, exit)| *exit),
-    };
-    let campaign = summary.as_ref().ok().map(|summary| campaign::totals(summary, &spec.title(), first));
-    let end = DocumentEnd { campaign, error: stopped.map(|(error, _)| error), exit_code: exit as u8 };
-    let folder = record.folder().map(|dir| format!("  verdicts and junit.xml: {}", dir.display()));
-    let unrecorded = record.end(&end).err();
-    unrecorded.iter().for_each(|error| output::status(&format!("error: {error}")));
-    match summary {
-        Ok(summary) => {
-            verdicts.end(&end);
-            if args.output.format == cli::Format::Human {
-                output::result(&campaign::words(&summary, &spec.title()));
-                folder.iter().for_each(|line| output::result(line));
+    let swept = swept
+        .unwrap_or_else(|error| Swept { stopped: Some(SweepStop::Failed(first, error)), ..Swept::default() });
+    let (by, _) = stopped_by(swept.stopped.as_ref());
+    let mut campaign = folder.campaign(&plan, &swept.parts, by);
+    campaign.exit_code = swept.exit.unwrap_or(Exit::Inconclusive) as u8;
+    let written = write_pages(&folder, &campaign).err();
+    told.conclude(&spec.title(), first, swept.stopped, (folder.path(), written))
+}
+
+/// What is told of many runs.
+struct ManyRuns {
+    verdicts: Verdicts,
+    record: CampaignRecord,
+    summary: CampaignSummary,
+}
+
+impl ManyRuns {
+    fn add(&mut self, outcome: &RunOutcome) {
+        output::notices(outcome);
+        self.verdicts.judged_in_document(&outcome.judged);
+        self.record.add(&outcome.judged);
+        self.summary.add(&outcome.judged);
+    }
+
+    fn conclude(
+        self,
+        title: &str,
+        first: Seed,
+        stopped: Option<SweepStop>,
+        (folder, unwritten): (&Path, Option<StoreError>),
+    ) -> Exit {
+        let ManyRuns { verdicts, record, summary } = self;
+        let summary = summary.ended(stopped);
+        let exit = match &summary {
+            Ok(summary) => summary.exit.unwrap_or(Exit::Inconclusive),
+            Err(stopped) => stopped.error.exit(),
+        };
+        let end = DocumentEnd {
+            campaign: summary.as_ref().ok().map(|summary| campaign::totals(summary, title, first)),
+            error: summary.as_ref().err().map(|stopped| stopped.error.to_string()),
+            exit_code: exit as u8,
+        };
+        let unrecorded = record.end(&end).err().or(unwritten);
+        unrecorded.iter().for_each(|error| output::status(&format!("error: {error}")));
+        match summary {
+            Ok(summary) => {
+                if verdicts.are_text() {
+                    output::result(&campaign::words(&summary, title));
+                    output::result(&format!("  verdicts, junit.xml and report: {}", folder.display()));
+                }
+                verdicts.end(&end);
+                output::last_line(&campaign::last_line(&summary, first));
+                if unrecorded.is_some() { exit.worst(Exit::Inconclusive) } else { exit }
             }
-            output::last_line(&campaign::last_line(&summary, first));
-            if unrecorded.is_some() { exit.worst(Exit::Inconclusive) } else { exit }
-        }
-        Err(Stopped { seed, error }) => {
-            output::status(&format!("stopped at seed {}", seed.0));
-            output::report_lost(&error, seed, verdicts)
+            Err(Stopped { seed, error }) => {
+                output::status(&format!("stopped at seed {}", seed.0));
+                output::report_lost(&error, seed, verdicts)
+            }
         }
     }
 }

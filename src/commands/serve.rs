@@ -1,7 +1,7 @@
 //! `dissent serve`: the results folder in a browser, on this machine only.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::run::error::RunError;

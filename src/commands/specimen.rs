@@ -1,7 +1,7 @@
 //! The hidden subcommand that runs the processes of the built-in clusters.
 
 use super::output;
-use super::run::runtime;
+use super::runtime::runtime;
 use crate::adapter::specimen::{SpecimenKind, segments_settings, shard_settings};
 use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;

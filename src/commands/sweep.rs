@@ -3,33 +3,24 @@
 use super::output;
 use super::progress::counting;
 use super::resolve_run_spec::run_spec;
-use super::run::{cores, draw_seed, runtime};
+use super::run_order::{run_order, stopped_by, write_pages};
+use super::runtime::{cores, draw_seed};
 use crate::cli::{Format, RunArgs, SweepArgs};
 use crate::config::load::load_file;
 use crate::config::sweep_plan::{PlannedArm, SweepPlan};
 use crate::exit::Exit;
-use crate::report::html::sweep::page;
-use crate::report::sweep::{last_line, summary, words};
+use crate::report::sweep::{last_line, words};
 use crate::report::sweep_junit::suites;
 use crate::run::error::RunError;
-use crate::run::hooks::with_hooks;
-use crate::run::judging::JudgedRun;
 use crate::run::results_index::write_index;
 use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
-use crate::run::sweep::{Arm, SweepStop, Swept, jobs, sweep as run_parts};
+use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, jobs, parts};
 use clap::Parser as _;
-use dissent_core::campaign::document::StoppedBy;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::part::Extent;
-use dissent_core::campaign::run_result::RunId;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use std::collections::BTreeSet;
-
-/// About how many runs a part has. A part that was not finished is done again.
-const RUNS_OF_PART: u32 = 20;
-/// The most parts that a plan is cut into by itself.
-const PARTS_MAX: u32 = 1_000;
 
 /// Runs a plan, or what is left of it.
 pub(super) fn sweep(args: &SweepArgs) -> Exit {
@@ -86,8 +77,8 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         }
         return Ok(None);
     }
-    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
-    let (folder, plan) = SweepFolder::create(&args.output.results, plan, started)
+    let wanted = format!("sweep-{}-seed{first}", plan.name);
+    let folder = SweepFolder::create(&args.output.results, &wanted, &plan)
         .map_err(|error| output::failure(&error, error.exit()))?;
     output::status(&format!(
         "seed {first}  {count} arms x {} runs in {parts} parts  {}",
@@ -95,15 +86,6 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         folder.path().display()
     ));
     Ok(Some((folder, plan, arms)))
-}
-
-/// The number of parts. A part has one seed if runs are slow, or if the sweep may end at any of them.
-fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
-    let are_simulated = arms.iter().all(|arm| arm.spec.target.is_simulated());
-    if !are_simulated || limits.goal == Some(Goal::Failure) {
-        return runs;
-    }
-    (runs.saturating_mul(arms.len() as u32) / RUNS_OF_PART).clamp(1, PARTS_MAX)
 }
 
 /// A sweep that was stopped. Its files must still say the same.
@@ -147,37 +129,28 @@ fn arm(planned: PlannedArm) -> Result<Arm, Exit> {
     Ok(Arm { name, spec })
 }
 
-/// Does all parts, with the hooks of the cluster that they run on.
 fn run_all(
     args: &SweepArgs,
     folder: &SweepFolder,
     plan: &FrozenPlan,
     arms: Vec<Arm>,
 ) -> Result<Swept, RunError> {
-    let runtime = runtime()?;
-    let most = args.jobs.unwrap_or_else(cores);
-    let jobs = jobs(&arms, most).min(most);
+    let order = SweepOrder {
+        jobs: jobs(&arms, args.jobs, cores()),
+        arms,
+        extent: plan.extent,
+        limits: plan.limits,
+        runs: folder.runs(),
+        folder: Some(folder.clone()),
+    };
     let bar = counting(plan.extent.runs * plan.extent.arms);
     let mut failed = 0;
-    let mut each = |_: RunId, judged: &JudgedRun| {
-        failed += u32::from(judged.verdict.outcome == VerdictOutcome::Fail);
+    let swept = run_order(order, |outcome| {
+        output::notices(outcome);
+        failed += u32::from(outcome.judged.verdict.outcome == VerdictOutcome::Fail);
         bar.set_message(format!("{failed} failed"));
         bar.inc(1);
-    };
-    let external = arms.iter().find(|arm| arm.spec.target.external().is_some()).map(|arm| arm.spec.clone());
-    let handle = runtime.handle().clone();
-    let swept = match external {
-        None => run_parts(folder, plan, arms, jobs, handle, &mut each),
-        Some(spec) => {
-            let work = async {
-                tokio::task::block_in_place(|| run_parts(folder, plan, arms, jobs, handle, &mut each))
-            };
-            let (done, down) = runtime.block_on(with_hooks(&spec, work));
-            down.iter()
-                .for_each(|error| output::status(&format!("error: {error}; the cluster may still be up")));
-            done.and_then(|swept| swept)
-        }
-    };
+    });
     bar.finish_and_clear();
     swept
 }
@@ -186,28 +159,14 @@ fn conclude(args: &SweepArgs, folder: &SweepFolder, plan: &FrozenPlan, swept: &S
     if let Some(SweepStop::Failed(seed, error)) = &swept.stopped {
         output::status(&format!("stopped at seed {}: {error}", seed.0));
     }
-    let (stopped_by, at_least) = match &swept.stopped {
-        None => (None, Exit::Pass),
-        Some(SweepStop::Goal) => (Some(StoppedBy::Goal), Exit::Pass),
-        Some(SweepStop::TimeLimit) => (Some(StoppedBy::TimeLimit), Exit::Pass),
-        Some(SweepStop::Signal(signal)) => {
-            (Some(StoppedBy::Signal { name: signal.name().to_owned() }), signal.exit())
-        }
-        Some(SweepStop::Failed(_, error)) => {
-            (Some(StoppedBy::Error { error: error.to_string() }), error.exit())
-        }
-    };
+    let (stopped_by, at_least) = stopped_by(swept.stopped.as_ref());
     let mut campaign = folder.campaign(plan, &swept.parts, stopped_by);
     let of_runs = swept.exit.unwrap_or(Exit::Pass);
     let mut exit = Exit::from(campaign.outcome).worst(of_runs).worst(at_least);
     campaign.exit_code = exit as u8;
-    let json = serde_json::to_string_pretty(&campaign).unwrap_or_default();
     let line = last_line(&campaign, &folder.path().display().to_string());
-    let written = folder.write_campaign(&json).and_then(|_| {
-        folder.write("report.html", &page(&campaign, &folder.kept()))?;
-        folder.write("summary.md", &summary(&campaign))?;
-        folder.write("junit.xml", &suites(&campaign))
-    });
+    let written = write_pages(folder, &campaign);
+    let written = written.and_then(|()| folder.write("junit.xml", &suites(&campaign)));
     if let Err(error) = written {
         output::status(&format!("error: {error}"));
         exit = exit.worst(Exit::Inconclusive);
@@ -220,7 +179,7 @@ fn conclude(args: &SweepArgs, folder: &SweepFolder, plan: &FrozenPlan, swept: &S
     }
     match args.output.format {
         Format::Human => output::result(&words(&campaign)),
-        Format::Json => output::result(&json),
+        Format::Json => output::result(&serde_json::to_string_pretty(&campaign).unwrap_or_default()),
     }
     if campaign.is_unfinished() {
         output::status(&format!("go on with: dissent sweep --resume {}", folder.path().display()));

@@ -3,23 +3,15 @@
 use super::error::RunError;
 use super::finding_kinds::finding_kinds;
 use super::judging::JudgedRun;
-use super::kept_runs::KeptRuns;
-use super::observer::NoObserver;
-use super::process_run::{RunOutcome, run_processes};
 use super::run_spec::RunSpec;
-use super::signals::SignalWatch;
-use crate::exit::StopSignal;
+use super::sweep::folder::SweepLimits;
+use super::sweep::{Arm, SweepOrder, SweepStop, sweep};
 use crate::report::campaign::CampaignSummary;
+use dissent_core::campaign::part::Extent;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{FindingKind, VerdictOutcome};
 use dissent_core::seed::Seed;
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::path::Path;
 
 /// Why a campaign stopped before all runs were done.
 #[derive(Debug)]
@@ -69,10 +61,17 @@ impl CampaignSummary {
         self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
     }
 
-    /// Records that a signal ended the campaign early.
-    fn cut_off(&mut self, signal: StopSignal) {
-        self.signal = Some(signal);
-        self.exit = Some(self.exit.map_or(signal.exit(), |exit| exit.worst(signal.exit())));
+    /// Records why the campaign ended early, if it did.
+    pub fn ended(mut self, stopped: Option<SweepStop>) -> Result<CampaignSummary, Stopped> {
+        match stopped {
+            Some(SweepStop::Failed(seed, error)) => return Err(Stopped { seed, error }),
+            Some(SweepStop::Signal(signal)) => {
+                self.signal = Some(signal);
+                self.exit = Some(self.exit.map_or(signal.exit(), |exit| exit.worst(signal.exit())));
+            }
+            Some(SweepStop::Goal | SweepStop::TimeLimit) | None => {}
+        }
+        Ok(self)
     }
 
     /// The number of runs with this outcome.
@@ -98,28 +97,8 @@ fn is_on_faulted_replica(judged: &JudgedRun) -> bool {
     })
 }
 
-/// The state that the threads of a campaign share.
-struct Campaign {
-    spec: RunSpec,
-    first: Seed,
-    runs: u32,
-    results: PathBuf,
-    /// The index of the next run.
-    next: AtomicU32,
-    kept: KeptRuns,
-}
-
-/// A message to the thread that collects the results.
-enum CampaignEvent {
-    /// A run is over.
-    Run(Seed, Box<thread::Result<Result<JudgedRun, RunError>>>),
-    /// A signal asks the campaign to end at once.
-    StopSignal(StopSignal),
-}
-
-/// Runs in virtual time on `jobs` threads. `each` receives every verdict as it comes. A signal ends the
-/// campaign at once: there are no faults to heal, and unfinished runs are abandoned. Fails with the first run
-/// that fails.
+/// Runs in virtual time on `jobs` threads, without a record of the whole. `each` receives every verdict as it
+/// comes. A signal ends the campaign; so does the first run that fails.
 pub fn simulate_all(
     spec: &RunSpec,
     first: Seed,
@@ -128,109 +107,19 @@ pub fn simulate_all(
     results: &Path,
     mut each: impl FnMut(&JudgedRun),
 ) -> Result<CampaignSummary, Stopped> {
-    let (spec, results) = (spec.clone(), results.to_owned());
-    let (next, kept) = (AtomicU32::new(0), KeptRuns::default());
-    let campaign = Arc::new(Campaign { spec, first, runs, results, next, kept });
-    let (tx, rx) = channel();
-    for _ in 0..jobs.min(runs) {
-        let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
-        thread::spawn(move || campaign.work(&tx));
-    }
-    let watch = SignalWatch::begin(move |signal| drop(tx.send(CampaignEvent::StopSignal(signal))));
-    let _watch = watch.map_err(|source| {
-        let error = RunError::Surroundings { what: "listen for signals", source };
-        Stopped { seed: first, error }
-    })?;
-    let summary = campaign.summary(&rx, &mut each);
-    campaign.next.store(runs, Ordering::Relaxed);
-    summary
-}
-
-impl Campaign {
-    /// Runs one seed after another until none is left or the receiver is gone.
-    fn work(&self, results: &Sender<CampaignEvent>) {
-        loop {
-            let i = self.next.fetch_add(1, Ordering::Relaxed);
-            if i >= self.runs {
-                return;
-            }
-            let seed = Seed(self.first.0.wrapping_add(u64::from(i)));
-            let judged =
-                catch_unwind(AssertUnwindSafe(|| self.kept.run((0, &self.spec), seed, &self.results)));
-            if results.send(CampaignEvent::Run(seed, Box::new(judged))).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Adds up the verdicts as they come.
-    fn summary(
-        &self,
-        events: &Receiver<CampaignEvent>,
-        each: &mut impl FnMut(&JudgedRun),
-    ) -> Result<CampaignSummary, Stopped> {
-        let mut summary = CampaignSummary::default();
-        while summary.runs < self.runs {
-            match events.recv() {
-                Ok(CampaignEvent::Run(seed, judged)) => match *judged {
-                    Ok(Ok(judged)) => {
-                        each(&judged);
-                        summary.add(&judged);
-                    }
-                    Ok(Err(error)) => return Err(Stopped { seed, error }),
-                    Err(panic) => resume_unwind(panic),
-                },
-                Ok(CampaignEvent::StopSignal(signal)) => {
-                    summary.cut_off(signal);
-                    break;
-                }
-                // All senders are gone, the signal watch too, so nothing more will come.
-                Err(_) => break,
-            }
-        }
-        Ok(summary)
-    }
-}
-
-/// Runs against processes, `jobs` at a time. A signal ends the campaign once the running ones are healed.
-pub async fn run_all(
-    spec: &RunSpec,
-    first: Seed,
-    runs: u32,
-    jobs: u32,
-    results: &Path,
-    mut each: impl FnMut(&RunOutcome),
-) -> Result<CampaignSummary, Stopped> {
-    let mut summary = CampaignSummary::default();
-    let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0.wrapping_add(u64::from(i)))).collect();
-    let mut running = tokio::task::JoinSet::new();
-    let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
-        let (spec, results) = (spec.clone(), results.to_owned());
-        running.spawn(async move { (seed, run_processes(&spec, seed, &results, &mut NoObserver).await) });
+    let order = SweepOrder {
+        arms: vec![Arm { name: String::new(), spec: spec.clone() }],
+        extent: Extent { arms: 1, first_seed: first, runs, parts: runs },
+        limits: SweepLimits::default(),
+        runs: results.to_owned(),
+        folder: None,
+        jobs,
     };
-    waiting.drain(..waiting.len().min(jobs as usize)).for_each(|seed| begin(&mut running, seed));
-    let mut stopped = None;
-    while let Some(ended) = running.join_next().await {
-        match ended {
-            Ok((_, Ok(outcome))) => {
-                each(&outcome);
-                summary.add(&outcome.judged);
-                if outcome.interrupted {
-                    waiting.clear();
-                }
-            }
-            Ok((seed, Err(error))) => stopped = stopped.or(Some(Stopped { seed, error })),
-            Err(panicked) => {
-                let source = std::io::Error::other(panicked);
-                let error = RunError::Surroundings { what: "finish a run", source };
-                stopped = stopped.or(Some(Stopped { seed: first, error }));
-            }
-        }
-        if stopped.is_none()
-            && let Some(seed) = waiting.pop_front()
-        {
-            begin(&mut running, seed);
-        }
-    }
-    stopped.map_or(Ok(summary), Err)
+    let mut summary = CampaignSummary::default();
+    let swept = sweep(order, None, |_, outcome| {
+        each(&outcome.judged);
+        summary.add(&outcome.judged);
+    });
+    let swept = swept.map_err(|error| Stopped { seed: first, error })?;
+    summary.ended(swept.stopped)
 }

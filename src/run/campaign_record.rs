@@ -1,13 +1,10 @@
 //! The files of a campaign: its verdicts as one `verdict.json`, and one `junit.xml` with a suite per run.
 //! Each run is written when it ends, so memory does not grow with their number.
 
-use super::folder_name::{in_fresh_folder, name_of};
 use super::judging::{JUNIT, JudgedRun, VERDICT};
-use super::run_spec::RunSpec;
 use crate::report::{json, junit};
 use dissent_core::checker::verdict::document::DocumentEnd;
-use dissent_core::seed::Seed;
-use dissent_store::writing::{StoreError, create_folder, failed};
+use dissent_store::writing::{StoreError, failed};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,8 +15,7 @@ const PART: &str = ".part";
 /// The files of a campaign that is going on.
 #[must_use = "the files are whole only after `end`"]
 pub struct CampaignRecord {
-    results: PathBuf,
-    wanted: String,
+    dir: PathBuf,
     /// None until a run has ended, or failed.
     files: Option<CampaignFiles>,
     /// The first error; nothing is written after it.
@@ -34,16 +30,9 @@ struct CampaignFiles {
 }
 
 impl CampaignRecord {
-    /// The record of a campaign. Its folder is created when its first run has ended. The name begins with
-    /// `campaign`, so that a pattern that names runs does not name it.
-    pub fn new(results: &Path, spec: &RunSpec, first: Seed, runs: u32) -> CampaignRecord {
-        let wanted = format!("campaign-{}-runs{runs}", name_of(spec, first));
-        CampaignRecord { results: results.to_owned(), wanted, files: None, failed: None }
-    }
-
-    /// The folder. None before the first run.
-    pub fn folder(&self) -> Option<&Path> {
-        self.files.as_ref().map(|files| files.dir.as_path())
+    /// The record of a campaign in its folder. Its files are created when its first run has ended.
+    pub fn new(dir: &Path) -> CampaignRecord {
+        CampaignRecord { dir: dir.to_owned(), files: None, failed: None }
     }
 
     /// Adds a run.
@@ -53,7 +42,7 @@ impl CampaignRecord {
         }
         let files = match self.files.take() {
             Some(files) => Ok(files),
-            None => CampaignFiles::create(&self.results, &self.wanted),
+            None => CampaignFiles::create(&self.dir),
         };
         let added = files.and_then(|mut files| {
             files.add(judged).map_err(failed("write", &files.dir))?;
@@ -76,11 +65,9 @@ impl CampaignRecord {
 }
 
 impl CampaignFiles {
-    fn create(results: &Path, wanted: &str) -> Result<CampaignFiles, StoreError> {
-        let (name, ()) = in_fresh_folder(results, wanted, create_folder)?;
-        let dir = results.join(name);
-        let (verdicts, suites) = (create(&dir, VERDICT)?, create(&dir, JUNIT)?);
-        Ok(CampaignFiles { dir, verdicts, suites, runs: 0 })
+    fn create(dir: &Path) -> Result<CampaignFiles, StoreError> {
+        let (verdicts, suites) = (create(dir, VERDICT)?, create(dir, JUNIT)?);
+        Ok(CampaignFiles { dir: dir.to_owned(), verdicts, suites, runs: 0 })
     }
 
     fn add(&mut self, judged: &JudgedRun) -> io::Result<()> {

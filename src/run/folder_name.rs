@@ -33,7 +33,7 @@ pub(super) fn fresh_name(results: &Path, wanted: &str) -> String {
 
 /// The name of a run's folder: the specification and the seed. A table can have many options, so the name
 /// only says that there are some.
-pub(super) fn name_of(spec: &RunSpec, seed: Seed) -> String {
+pub fn name_of(spec: &RunSpec, seed: Seed) -> String {
     let words = [spec.target.name(), &spec.workload.name, &spec.nemesis.name];
     let (of_table, settings): (Vec<_>, Vec<_>) =
         spec.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));

@@ -8,7 +8,7 @@ pub mod comparison;
 pub mod engine;
 pub mod error;
 mod finding_kinds;
-mod folder_name;
+pub mod folder_name;
 pub mod hidden;
 pub mod hooks;
 pub mod imports;

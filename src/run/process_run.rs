@@ -54,6 +54,21 @@ pub struct RunOutcome {
     pub uncollected: Option<HookError>,
 }
 
+impl RunOutcome {
+    /// A run in virtual time, which leaves nothing behind.
+    pub fn of_simulated(judged: JudgedRun) -> RunOutcome {
+        RunOutcome {
+            judged,
+            uncured: Vec::new(),
+            heal: String::new(),
+            panicked: None,
+            unrecorded: None,
+            interrupted: false,
+            uncollected: None,
+        }
+    }
+}
+
 /// Runs once against processes. The record is on disk before it is judged.
 pub async fn run_processes(
     spec: &RunSpec,

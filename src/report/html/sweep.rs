@@ -1,6 +1,6 @@
 //! The page of a sweep: what may be concluded, the rates of all arms side by side, and what was found.
 
-use super::parts::{code, document, page_of, prose, scroll};
+use super::parts::{code, document, folded, page_of, prose, scroll};
 use super::rates;
 use crate::report::format::{count, counted};
 use crate::report::sweep::{conclusion, counts, outcome_word, paired, rate_words, status, stopped, trend};
@@ -9,6 +9,8 @@ use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
 use dissent_core::checker::verdict::VerdictOutcome;
 use maud::{Markup, html};
 
+/// Sentences that are not folded away.
+const LINES_MAX: usize = 12;
 /// The runs that are linked.
 const KEPT_MAX: usize = 100;
 
@@ -92,13 +94,14 @@ fn news(campaign: &CampaignDocument) -> Markup {
 }
 
 fn conclusions(campaign: &CampaignDocument) -> Markup {
+    let lines: Vec<String> =
+        campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired)).collect();
+    let list = html! { ul.checklist { @for line in &lines { li { (prose(line)) } } } };
     html! {
         section #conclusions {
             h2 { "What may be concluded" }
-            ul.checklist {
-                @for line in campaign.arms.iter().map(conclusion) { li { (prose(&line)) } }
-                @for pair in &campaign.pairs { li { (prose(&paired(pair))) } }
-            }
+            @if lines.len() > LINES_MAX { (folded(&counted(lines.len() as u64, "sentence"), list)) }
+            @else { (list) }
         }
     }
 }

@@ -14,6 +14,7 @@ use dissent_store::latest_run::LATEST;
 use dissent_store::writing::{StoreError, create_folder, failed, replace_file};
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::Hasher as _;
@@ -59,10 +60,10 @@ pub struct SweepLimits {
 
 /// The file of the plan. When the sweep began is no part of what it runs.
 #[derive(Serialize, Deserialize)]
-struct PlanFile {
+struct PlanFile<'p> {
     started: String,
     #[serde(flatten)]
-    plan: FrozenPlan,
+    plan: Cow<'p, FrozenPlan>,
 }
 
 /// An arm.
@@ -140,28 +141,28 @@ pub struct SweepFolder {
 }
 
 impl SweepFolder {
-    /// Makes a new folder under `results`.
-    pub fn create(results: &Path, plan: FrozenPlan, started: String) -> Result<(Self, FrozenPlan), RunError> {
+    /// Makes a new folder under `results`, with this name or one like it.
+    pub fn create(results: &Path, wanted: &str, plan: &FrozenPlan) -> Result<SweepFolder, RunError> {
+        let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
         let digest = plan.digest()?;
-        let wanted = format!("sweep-{}-seed{}", plan.name, plan.extent.first_seed.0);
-        let (name, ()) = in_fresh_folder(results, &wanted, create_folder)?;
+        let (name, ()) = in_fresh_folder(results, wanted, create_folder)?;
         let dir = results.join(name);
         for folder in [PARTS, RUNS] {
             create_folder(&dir.join(folder))?;
         }
-        let file = PlanFile { started, plan };
+        let file = PlanFile { started, plan: Cow::Borrowed(plan) };
         let text = serde_json::to_string_pretty(&file).map_err(|error| failed("use", &dir)(error.into()))?;
         replace_file(&dir.join(PLAN), text.as_bytes())?;
-        let PlanFile { started, plan } = file;
-        Ok((SweepFolder { dir, started, digest }, plan))
+        Ok(SweepFolder { dir, started: file.started, digest })
     }
 
     /// Opens the folder of a sweep that was begun.
     pub fn open(dir: &Path) -> Result<(SweepFolder, FrozenPlan), RunError> {
         let file = dir.join(PLAN);
         let text = fs::read(&file).map_err(failed("use", &file))?;
-        let PlanFile { started, plan } =
+        let PlanFile { started, plan }: PlanFile<'_> =
             serde_json::from_slice(&text).map_err(|error| failed("use", &file)(error.into()))?;
+        let plan = Cow::into_owned(plan);
         let digest = plan.digest()?;
         Ok((SweepFolder { dir: dir.to_owned(), started, digest }, plan))
     }
@@ -256,8 +257,9 @@ impl SweepFolder {
     }
 
     /// Writes what the parts say together.
-    pub fn write_campaign(&self, json: &str) -> Result<PathBuf, StoreError> {
-        self.write(CAMPAIGN, json)
+    pub fn write_campaign(&self, campaign: &CampaignDocument) -> Result<PathBuf, StoreError> {
+        let json = serde_json::to_string_pretty(campaign);
+        self.write(CAMPAIGN, &json.map_err(|error| failed("use", &self.dir)(error.into()))?)
     }
 
     /// Writes a report of the whole.

@@ -2,23 +2,25 @@
 
 pub mod folder;
 
-use self::folder::{FrozenArm, FrozenPlan, SweepFolder, SweepLimits};
+use self::folder::{FrozenArm, SweepFolder, SweepLimits};
 use super::error::RunError;
 use super::finding_kinds::{each_finding_kind, known_finding_kinds};
 use super::judging::JudgedRun;
 use super::kept_runs::KeptRuns;
 use super::observer::NoObserver;
-use super::process_run::run_processes;
+use super::process_run::{RunOutcome, run_processes};
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
 use crate::exit::{Exit, StopSignal};
+use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::part::{Extent, Part, Parts};
 use dissent_core::campaign::run_result::{RunId, RunResult};
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fs;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -26,6 +28,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+
+/// About how many runs a part has. A part that was not finished is done again.
+const RUNS_OF_PART: u32 = 20;
+/// The most parts that simulated runs are cut into by themselves.
+const PARTS_MAX: u32 = 1_000;
+/// The number of runs with processes at the same time, unless the user asks for more.
+const PROCESS_JOBS: u32 = 2;
 
 /// An arm, ready to run.
 #[derive(Clone, Debug)]
@@ -50,15 +59,24 @@ impl Arm {
     }
 }
 
-/// How many runs may be under way at the same time: one per core in virtual time, two with processes, one on
-/// a cluster that somebody else runs.
-pub fn jobs(arms: &[Arm], cores: u32) -> u32 {
+/// How many runs may be under way at the same time: as many as asked for, by default one per core in virtual
+/// time and two with processes; but only one on a cluster that somebody else runs.
+pub fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
     let of_arm = |arm: &Arm| match (arm.spec.target.is_simulated(), arm.is_parallel()) {
-        (true, _) => cores,
-        (false, true) => 2,
+        (true, _) => asked.unwrap_or(cores),
+        (false, true) => asked.unwrap_or(PROCESS_JOBS),
         (false, false) => 1,
     };
     arms.iter().map(of_arm).min().unwrap_or(1)
+}
+
+/// The number of parts. A part has one seed if runs are slow, or if the sweep may end at any of them.
+pub fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
+    let are_simulated = arms.iter().all(|arm| arm.spec.target.is_simulated());
+    if !are_simulated || limits.goal == Some(Goal::Failure) {
+        return runs;
+    }
+    (runs.saturating_mul(arms.len() as u32) / RUNS_OF_PART).clamp(1, PARTS_MAX).min(runs)
 }
 
 /// How a sweep ended.
@@ -85,10 +103,28 @@ pub enum SweepStop {
     Failed(Seed, RunError),
 }
 
+/// What to run, and where results go.
+pub struct SweepOrder {
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// Seeds and parts.
+    pub extent: Extent,
+    /// When to end early, and what to do again.
+    pub limits: SweepLimits,
+    /// Where runs are kept.
+    pub runs: PathBuf,
+    /// Where parts are stored, and those of an earlier call are. None: they are only counted.
+    pub folder: Option<SweepFolder>,
+    /// The number of runs that may be under way at the same time.
+    pub jobs: u32,
+}
+
 /// A message to the thread that collects the results.
 enum SweepEvent {
     /// A run has ended.
-    Run(RunId, Box<Result<JudgedRun, RunError>>),
+    Run(RunId, Box<Result<RunOutcome, RunError>>),
+    /// A run panicked: a bug of ours.
+    Panicked(Box<dyn Any + Send>),
     /// A part was stored, or could not be.
     Part(Result<Part, RunError>),
     /// A signal asks for the end.
@@ -97,11 +133,7 @@ enum SweepEvent {
 
 /// What the workers share.
 struct Shared {
-    arms: Vec<Arm>,
-    extent: Extent,
-    folder: SweepFolder,
-    retry_inconclusive: bool,
-    keep_passed: u32,
+    order: SweepOrder,
     /// The folders of runs against processes that passed, the oldest one first.
     passed: Mutex<VecDeque<PathBuf>>,
     /// The parts to do, last one first.
@@ -111,30 +143,24 @@ struct Shared {
     is_over: AtomicBool,
     /// A signal reached a run: it does not count.
     is_cut: AtomicBool,
-    /// Runs processes.
-    runtime: Handle,
+    /// Runs processes. Simulated runs need none.
+    runtime: Option<Handle>,
 }
 
-/// Does the parts that are missing, `jobs` at a time. `each` is called after every run.
+/// Does the parts that are missing. `each` is called after every run.
 pub fn sweep(
-    folder: &SweepFolder,
-    plan: &FrozenPlan,
-    arms: Vec<Arm>,
-    jobs: u32,
-    runtime: Handle,
-    mut each: impl FnMut(RunId, &JudgedRun),
+    order: SweepOrder,
+    runtime: Option<Handle>,
+    mut each: impl FnMut(RunId, &RunOutcome),
 ) -> Result<Swept, RunError> {
-    let parts = folder.parts()?;
-    let mut due = parts.missing(&plan.extent);
+    let parts = order.folder.as_ref().map(SweepFolder::parts).transpose()?.unwrap_or_default();
+    let mut due = parts.missing(&order.extent);
     due.reverse();
-    let workers = jobs.min(due.len() as u32);
+    let workers = order.jobs.min(due.len() as u32);
+    let (extent, limits) = (order.extent, order.limits);
     let mut swept = Swept { parts, ..Swept::default() };
     let shared = Arc::new(Shared {
-        arms,
-        extent: plan.extent,
-        folder: folder.clone(),
-        retry_inconclusive: plan.limits.retry_inconclusive,
-        keep_passed: plan.limits.keep_passed,
+        order,
         passed: Mutex::default(),
         due: Mutex::new(due),
         kept: KeptRuns::default(),
@@ -151,12 +177,12 @@ pub fn sweep(
         .collect();
     let watch = SignalWatch::begin(move |signal| drop(tx.send(SweepEvent::Signal(signal))));
     let _watch = watch.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
-    swept.collect(plan, &rx, &mut each);
+    swept.collect(&extent, &limits, &rx, &mut each);
     shared.is_over.store(true, Ordering::Relaxed);
     // A run against processes undoes its faults before it ends.
     workers.into_iter().for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
     // What was done meanwhile counts, too.
-    rx.try_iter().for_each(|event| drop(swept.take(plan, event, &mut each)));
+    rx.try_iter().for_each(|event| drop(swept.take(&extent, event, &mut each)));
     Ok(swept)
 }
 
@@ -164,19 +190,19 @@ impl Swept {
     /// Collects events until all parts are there, or the sweep has to end.
     fn collect(
         &mut self,
-        plan: &FrozenPlan,
+        extent: &Extent,
+        limits: &SweepLimits,
         events: &Receiver<SweepEvent>,
-        each: &mut impl FnMut(RunId, &JudgedRun),
+        each: &mut impl FnMut(RunId, &RunOutcome),
     ) {
-        let SweepLimits { goal, time, .. } = plan.limits;
-        let end = time.map(|time| Instant::now() + Duration::from_nanos(time.0));
-        while self.parts.count() < plan.extent.parts as usize && self.stopped.is_none() {
-            if goal.is_some_and(|goal| goal.is_reached(&self.parts, plan.extent.arms)) {
+        let end = limits.time.map(|time| Instant::now() + Duration::from_nanos(time.0));
+        while self.parts.count() < extent.parts as usize && self.stopped.is_none() {
+            if limits.goal.is_some_and(|goal| goal.is_reached(&self.parts, extent.arms)) {
                 self.stopped = Some(SweepStop::Goal);
                 return;
             }
             self.stopped = match next_event(events, end) {
-                Ok(event) => self.take(plan, event, each),
+                Ok(event) => self.take(extent, event, each),
                 Err(RecvTimeoutError::Timeout) => Some(SweepStop::TimeLimit),
                 // All workers are gone, and so is the watch: nothing more will come.
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -187,15 +213,17 @@ impl Swept {
     /// Takes an event in. Returns why the sweep has to end, if it has to.
     fn take(
         &mut self,
-        plan: &FrozenPlan,
+        extent: &Extent,
         event: SweepEvent,
-        each: &mut impl FnMut(RunId, &JudgedRun),
+        each: &mut impl FnMut(RunId, &RunOutcome),
     ) -> Option<SweepStop> {
         match event {
-            SweepEvent::Run(id, judged) => match *judged {
-                Ok(judged) => {
-                    each(id, &judged);
-                    self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
+            SweepEvent::Panicked(panic) => resume_unwind(panic),
+            SweepEvent::Run(id, outcome) => match *outcome {
+                Ok(outcome) => {
+                    each(id, &outcome);
+                    let exit = outcome.judged.exit;
+                    self.exit = Some(self.exit.map_or(exit, |worst| worst.worst(exit)));
                     None
                 }
                 Err(error) => Some(SweepStop::Failed(id.seed, error)),
@@ -204,7 +232,7 @@ impl Swept {
                 self.parts.add(part);
                 None
             }
-            SweepEvent::Part(Err(error)) => Some(SweepStop::Failed(plan.extent.first_seed, error)),
+            SweepEvent::Part(Err(error)) => Some(SweepStop::Failed(extent.first_seed, error)),
             SweepEvent::Signal(signal) => Some(SweepStop::Signal(signal)),
         }
     }
@@ -225,7 +253,10 @@ impl Shared {
             let next = self.due.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(part) = next else { return };
             let Some(done) = self.part(part, results) else { return };
-            let stored = self.folder.store(&done).map(|()| done).map_err(RunError::from);
+            let stored = match &self.order.folder {
+                Some(folder) => folder.store(&done).map(|()| done).map_err(RunError::from),
+                None => Ok(done),
+            };
             if results.send(SweepEvent::Part(stored)).is_err() {
                 return;
             }
@@ -235,40 +266,43 @@ impl Shared {
     /// Does the runs of a part. None if the sweep is over before all are done: what is left of it is done
     /// again later.
     fn part(&self, part: u32, results: &Sender<SweepEvent>) -> Option<Part> {
-        let mut done = Part { part, plan: self.folder.digest().to_owned(), results: Vec::new() };
-        for id in self.extent.runs_of(part) {
+        let plan = self.order.folder.as_ref().map_or_else(String::new, |folder| folder.digest().to_owned());
+        let mut done = Part { part, plan, results: Vec::new() };
+        for id in self.order.extent.runs_of(part) {
             if self.is_over.load(Ordering::Relaxed) {
                 return None;
             }
-            let judged = self.run(id);
-            if self.is_cut.load(Ordering::Relaxed) {
-                return None;
-            }
-            done.results.extend(judged.as_ref().ok().map(|judged| result(id, judged)));
-            let is_lost = judged.is_err();
-            results.send(SweepEvent::Run(id, Box::new(judged))).ok()?;
-            if is_lost {
+            let event = match catch_unwind(AssertUnwindSafe(|| self.run(id))) {
+                Ok(outcome) => {
+                    done.results.extend(outcome.as_ref().ok().map(|outcome| result(id, &outcome.judged)));
+                    SweepEvent::Run(id, Box::new(outcome))
+                }
+                Err(panic) => SweepEvent::Panicked(panic),
+            };
+            let is_whole = matches!(&event, SweepEvent::Run(_, outcome) if outcome.is_ok());
+            results.send(event).ok()?;
+            if !is_whole || self.is_cut.load(Ordering::Relaxed) {
                 return None;
             }
         }
         Some(done)
     }
 
-    fn run(&self, id: RunId) -> Result<JudgedRun, RunError> {
-        let (spec, runs) = (&self.arms[id.arm as usize].spec, self.folder.runs());
-        if spec.target.is_simulated() {
-            return self.kept.run((id.arm, spec), id.seed, &runs);
-        }
-        let judged = self.run_processes(spec, id.seed)?;
-        let is_unknown = judged.verdict.outcome == VerdictOutcome::Inconclusive;
-        let again = is_unknown && self.retry_inconclusive && !self.is_over.load(Ordering::Relaxed);
-        if again { self.run_processes(spec, id.seed) } else { Ok(judged) }
+    fn run(&self, id: RunId) -> Result<RunOutcome, RunError> {
+        let SweepOrder { arms, runs, limits, .. } = &self.order;
+        let spec = &arms[id.arm as usize].spec;
+        let Some(runtime) = self.runtime.as_ref().filter(|_| !spec.target.is_simulated()) else {
+            return self.kept.run((id.arm, spec), id.seed, runs).map(RunOutcome::of_simulated);
+        };
+        let outcome = self.run_processes(runtime, spec, id.seed)?;
+        let is_unknown = outcome.judged.verdict.outcome == VerdictOutcome::Inconclusive;
+        let again = is_unknown && limits.retry_inconclusive && !self.is_over.load(Ordering::Relaxed);
+        if again { self.run_processes(runtime, spec, id.seed) } else { Ok(outcome) }
     }
 
-    fn run_processes(&self, spec: &RunSpec, seed: Seed) -> Result<JudgedRun, RunError> {
-        let (mut observer, runs) = (NoObserver, self.folder.runs());
-        let run = run_processes(spec, seed, &runs, &mut observer);
-        let outcome = self.runtime.block_on(run)?;
+    fn run_processes(&self, runtime: &Handle, spec: &RunSpec, seed: Seed) -> Result<RunOutcome, RunError> {
+        let mut observer = NoObserver;
+        let outcome = runtime.block_on(run_processes(spec, seed, &self.order.runs, &mut observer))?;
         if outcome.interrupted {
             self.is_cut.store(true, Ordering::Relaxed);
             self.is_over.store(true, Ordering::Relaxed);
@@ -276,14 +310,14 @@ impl Shared {
         if outcome.judged.exit == Exit::Pass {
             outcome.judged.folder.iter().for_each(|folder| self.keep(folder));
         }
-        Ok(outcome.judged)
+        Ok(outcome)
     }
 
     /// Keeps the folder of a run that passed, and removes the oldest one that is too many.
     fn keep(&self, folder: &Path) {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.push_back(folder.to_owned());
-        while passed.len() > self.keep_passed as usize {
+        while passed.len() > self.order.limits.keep_passed as usize {
             // One that cannot be removed only takes space.
             passed.pop_front().iter().for_each(|oldest| drop(fs::remove_dir_all(oldest)));
         }
