@@ -11,7 +11,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 /// Maximum size of a file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 1 << 24;
 
 /// Whether an argument names a file rather than something of the catalogue.
 pub(super) fn is_path(argument: &str) -> bool {
@@ -152,6 +152,13 @@ mod tests {
     partial-upsert | "credit" | "status" | "status" | the name `status` is already used | reserved
     partial-upsert | "version" | "op" | "op" | the name `op` is already used | reserved
     partial-upsert | "status" | "Order By" | "Order By" | `Order By` is not a column name | lower-case
+    steady | hunts | write = [{ at = "1s", key = "a", partition = 2 }] / hunts | 2 | partition 2 of 2 | raise
+    steady | hunts | write = [{ at = "1s", key = "cal-1" }] / hunts | "cal-1" | no key of a load | begin with
+    steady | hunts | write = [{ at = "1s", key = "a", set.a = 1 }] / hunts | 1 | no column is called | status
+    steady | hunts | write = [{ at = "1s", key = "a", set.credit = "x" }] / hunts | "x" | no long | of the
+    steady | hunts | write = [{ at = "1s", key = "a", delete = true, set.tags = [] }] / hunts | true | sets |
+    every-type | hunts | write = [{ at = "1s", key = "a", set.ratio = 1 }] / hunts | 1 | not how | write 1.0
+    restart-one | "one" | "one" / partition = 1 | 1 | hits every partition | remove the partition
     late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
     late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | must select
     late-transition | "late-registration" | "late-start" | "late-start" | two steps | unique

@@ -6,6 +6,7 @@ pub mod catalogue;
 mod document;
 pub mod error;
 mod file_text;
+mod given_load;
 pub mod known_issues;
 pub mod limits;
 pub mod load;

@@ -95,12 +95,18 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), In
     )?;
     if let Select::SameAs(other) = &step.select {
         let help = match ids.as_slice() {
-            [] => "the first step must select `one`, `first` or `last`".to_owned(),
+            [] => "the first step must select `one`, `first`, `last` or a `replica`".to_owned(),
             ids => advise(other, ids),
         };
         let problem = format!("no earlier step is called `{other}`");
         InvalidValue::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
     }
+    InvalidValue::unless(
+        step.partition.is_none() || !step.fault.is_of_all_partitions(),
+        &place("partition"),
+        "this fault hits every partition of its replica",
+        "remove the partition",
+    )?;
     check_measure(step, &place)?;
     check_conditions(step, &place)
 }

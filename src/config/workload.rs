@@ -3,6 +3,7 @@
 use super::catalogue::{EmbeddedFile, WORKLOADS};
 use super::document::ConfigFile;
 use super::error::InvalidValue;
+use super::given_load;
 use super::settings::{choice, number, time};
 use dissent_core::generator::table::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
 use dissent_core::history::stored_name::stored_name;
@@ -89,6 +90,7 @@ impl ConfigFile for Workload {
         let problem = format!("a comparison over {guard_keys} keys");
         InvalidValue::unless(guard_keys <= GUARD_KEYS_MAX, "guard-keys", &problem, &help)?;
         check_names(self)?;
+        given_load::check(self)?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
         InvalidValue::unless(
             self.columns.iter().any(|column| !column.optional),

@@ -53,7 +53,8 @@ pub enum RunSpecError {
     },
     /// The workload deletes keys, but the target's adapter writes no tombstones.
     #[error(
-        "workload `{workload}` deletes keys, and {target} is not written deletions: --set delete-percent=0"
+        "workload `{workload}` deletes keys, and {target} is not written deletions: --set delete-percent=0, \
+         or remove each [[write]] with `delete`"
     )]
     Deletes {
         /// The name of the workload.
@@ -229,11 +230,9 @@ impl RunSpec {
     /// Refuses a workload that deletes keys, or makes writes conditional, on a target that cannot do that.
     pub fn check_writes(&self, deletes: bool, guards: bool) -> Result<(), RunSpecError> {
         let (workload, target) = (self.workload.name.clone(), self.target.name().to_owned());
-        match self.workload {
-            Workload { delete_percent: 1.., .. } if !deletes => {
-                Err(RunSpecError::Deletes { workload, target })
-            }
-            Workload { guard_keys: 1.., .. } if !guards => Err(RunSpecError::Guards { workload, target }),
+        match self.workload.guard_keys {
+            _ if self.workload.deletes() && !deletes => Err(RunSpecError::Deletes { workload, target }),
+            1.. if !guards => Err(RunSpecError::Guards { workload, target }),
             _ => Ok(()),
         }
     }

@@ -59,7 +59,7 @@ pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
         let ops = left.min(epoch_rows);
         left -= ops;
         let reason = if left == 0 { CaptureReason::Final } else { CaptureReason::Boundary };
-        writer.epoch((0..ops).map(|_| generator.next()), reason)?;
+        writer.epoch(generator.by_ref().take(ops as usize), reason)?;
     }
     writer.finish()
 }

@@ -43,6 +43,8 @@ pub(crate) fn meta() -> RunMeta {
             guard_keys: 0,
             keys,
             columns: Vec::new(),
+            boundaries: None,
+            writes: None,
         },
         nemesis: Nemesis { name: "case".to_owned(), hunts: String::new(), ..Nemesis::none() },
         steps: Vec::new(),

@@ -38,6 +38,8 @@ fn workload(draw: &mut Draw) -> Workload {
     let partitions = 1 + draw.below(1_024) as u32;
     Workload {
         columns,
+        boundaries: None,
+        writes: None,
         name: "mine".to_owned(),
         hunts: draw.pick(&["", "a \"quoted\" word", "two\nlines", "é\u{1}\\"]).to_string(),
         partitions,
@@ -101,11 +103,12 @@ fn step(draw: &mut Draw, at: usize, earlier: &[StepSpec]) -> StepSpec {
     StepSpec {
         id: format!("step-{at}"),
         fault: if held { FaultKind::HoldMessage(transition) } else { FaultKind::Restart },
-        select: if at > 0 && draw.once_in(2) {
-            Select::SameAs(format!("step-{}", at - 1))
-        } else {
-            Select::One
+        select: match at > 0 && draw.once_in(2) {
+            true => Select::SameAs(format!("step-{}", at - 1)),
+            false if draw.once_in(2) => Select::Replica(format!("server-{at}")),
+            false => Select::One,
         },
+        partition: (held && draw.once_in(2)).then_some(at as u32),
         begin: any[draw.below(2)].clone(),
         until: any[draw.below(if held { 5 } else { 3 })].clone(),
     }

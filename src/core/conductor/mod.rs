@@ -4,6 +4,7 @@
 //! of its own, so the very same conductor runs a cluster of processes in real time and a simulated one in
 //! virtual time.
 
+mod boundaries;
 mod bracket;
 mod capture;
 mod cluster_view;
@@ -36,6 +37,7 @@ use cluster_view::ClusterView;
 use faults::Faults;
 use key_sessions::Sessions;
 use stage::Stage;
+use std::collections::VecDeque;
 
 /// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
 /// input.
@@ -259,6 +261,8 @@ pub struct Conductor {
     filled: u64,
     boundaries: u32,
     boundaries_left: Option<u32>,
+    /// The boundaries that the workload gives and that were not requested yet: times since the load began.
+    given_boundaries: VecDeque<Nanos>,
     logged_at_boundary: u64,
     crossing: Option<BoundaryCrossing>,
     sampling: bool,
@@ -295,6 +299,7 @@ impl Conductor {
             filled: 0,
             boundaries: 0,
             boundaries_left: None,
+            given_boundaries: VecDeque::new(),
             logged_at_boundary: 0,
             crossing: None,
             sampling: false,
@@ -420,38 +425,6 @@ impl Conductor {
         }
     }
 
-    /// A boundary is crossed once every segment that it ended is committed and its successor is known.
-    fn cross(&mut self) {
-        let crossed = self.crossing.as_ref().is_some_and(|crossing| {
-            crossing.segments.iter().all(|(partition, seq)| {
-                self.view.segment(*partition, *seq).is_some_and(|(segment, _)| segment.end.is_some())
-                    && self.view.segment(*partition, seq + 1).is_some()
-            })
-        });
-        if crossed {
-            self.crossing = None;
-            self.boundaries += 1;
-        }
-    }
-
-    fn ask_boundary(&mut self, out: &mut Vec<Command>) {
-        let mut segments = Vec::new();
-        for (partition, end) in (0..).zip(self.view.log_ends()) {
-            if let Some(seq) = self.view.newest_seq(partition)
-                && self.view.segment(partition, seq).is_some_and(|(segment, _)| segment.start < *end)
-            {
-                segments.push((partition, seq));
-            }
-        }
-        self.logged_at_boundary = self.view.log_ends().iter().sum();
-        self.crossing = Some(BoundaryCrossing { segments });
-        out.push(Command::Record(Event::Boundary));
-        match self.timing.boundaries {
-            CommitPolicy::RowThreshold { .. } => self.fill(out),
-            CommitPolicy::UnderLoad { .. } | CommitPolicy::StandingStill => out.push(Command::ForceCommit),
-        }
-    }
-
     fn begin_capture(&mut self, now: Nanos, reason: CaptureReason, out: &mut Vec<Command>) {
         self.wanted_capture = None;
         self.committed_captured = self.view.committed();
@@ -474,9 +447,9 @@ impl Conductor {
         out.push(Command::Cure { step });
     }
 
-    /// When an op of the load is due on the run's clock.
-    fn arrival(&self, op: &Op) -> Nanos {
-        Nanos(self.load_began.0 + self.paused_for + op.due.0)
+    /// A time of the load on the run's clock.
+    fn load_time(&self, since_it_began: Nanos) -> Nanos {
+        Nanos(self.load_began.0 + self.paused_for + since_it_began.0)
     }
 
     /// The next time at which something is due that no input announces.
@@ -486,9 +459,10 @@ impl Conductor {
             at = at.min(self.next_sample.0);
         }
         let arriving = self.stage == Stage::Load && self.paused_since.is_none();
-        if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
-            at = at.min(self.arrival(op).0);
-        }
+        let given = self.next_op.iter().map(|op| op.due).chain(self.given_boundaries.front().copied());
+        // What is due and has to wait, waits for an input.
+        let due = given.map(|due| self.load_time(due).0).filter(|due| arriving && *due > now.0);
+        at = due.fold(at, u64::min);
         Nanos(at.max(now.0 + 1))
     }
 }

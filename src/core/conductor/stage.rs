@@ -124,7 +124,7 @@ impl Conductor {
 
     /// Runs the arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        self.count_rows_as_boundaries();
+        self.count_boundaries(now);
         let boundary_due = self.boundary_due(now);
         let crosses = self.timing.boundaries.pause_the_load() && (boundary_due || self.crossing.is_some());
         self.pause_load(now, crosses || self.is_full());
@@ -144,47 +144,22 @@ impl Conductor {
         }
         if boundary_due && ready && !self.faults.any_changing() {
             self.boundaries_left = self.boundaries_left.map(|left| left - 1);
+            self.given_boundaries.pop_front();
             self.ask_boundary(out);
         }
-    }
-
-    /// Where no segment ends, plans count the rows that would have ended one.
-    fn count_rows_as_boundaries(&mut self) {
-        let logged: u64 = self.view.log_ends().iter().sum();
-        if !self.meta.has_boundaries() && logged >= self.logged_at_boundary + self.rows_per_boundary() {
-            self.logged_at_boundary = logged;
-            self.boundaries += 1;
-        }
-    }
-
-    /// How many entries the whole log grows by until the next boundary is due.
-    fn rows_per_boundary(&self) -> u64 {
-        self.meta.workload.segment_rows * u64::from(self.meta.partitions)
     }
 
     /// Offers the ops that are due.
     fn arrive(&mut self, now: Nanos, out: &mut Vec<Command>) {
         while let Some(op) = self.next_op.take() {
-            let due = self.arrival(&op);
+            let due = self.load_time(op.due);
             if due > now {
                 self.next_op = Some(op);
                 break;
             }
             self.offer(crate::history::event::Op { due, ..op }, out);
-            self.next_op = Some(self.generator.next());
+            self.next_op = self.generator.next();
         }
-    }
-
-    /// A load that waits for boundaries ends before it requests another one. If each boundary takes longer to
-    /// cross than the load takes to make the next one due, the load would otherwise never end.
-    pub(super) fn boundary_due(&self, now: Nanos) -> bool {
-        let ends = self.timing.boundaries.most().is_some() && self.is_load_complete(now);
-        let logged: u64 = self.view.log_ends().iter().sum();
-        self.meta.has_boundaries()
-            && !ends
-            && self.crossing.is_none()
-            && self.boundaries_left != Some(0)
-            && (logged >= self.logged_at_boundary + self.rows_per_boundary() || self.is_full())
     }
 
     /// Pauses or resumes writing.
@@ -290,9 +265,11 @@ impl Conductor {
     }
 
     /// Whether load and faults have had their time.
-    fn is_load_complete(&self, now: Nanos) -> bool {
+    pub(super) fn is_load_complete(&self, now: Nanos) -> bool {
         let tail = |over: Nanos| now.0 >= over.0 + self.meta.nemesis.tail.0 || !self.faults.any_begun();
-        now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
+        now.0 >= self.load_began.0 + self.meta.workload.load.0
+            && self.is_given_load_sent()
+            && self.faults.over_at().is_some_and(tail)
     }
 
     fn after_capture(&self) -> Stage {
@@ -357,7 +334,10 @@ impl Conductor {
         self.logged_at_boundary = self.view.log_ends().iter().sum();
         self.committed_captured = self.view.committed();
         self.next_capture = Nanos(now.0 + self.timing.capture_every.0);
-        self.next_op = Some(self.generator.next());
+        self.next_op = self.generator.next();
+        let given = self.meta.workload.boundaries.iter().flatten().map(|boundary| boundary.at);
+        self.given_boundaries = given.collect();
+        self.given_boundaries.make_contiguous().sort();
     }
 
     fn write_canaries(&mut self, now: Nanos, out: &mut Vec<Command>) {

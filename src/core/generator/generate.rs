@@ -14,23 +14,22 @@ use super::calibration::CALIBRATION_OPS;
 use super::columns::Columns;
 use super::comparisons::Comparisons;
 use super::delivery::{Deliveries, Delivery};
+use super::given::ops_of;
 use super::keys::Keyspace;
-use super::ops::op;
+use super::ops::{deleting, op};
 use crate::history::event::Op;
-use crate::history::schema::{Schema, Value};
+use crate::history::schema::Schema;
 use crate::history::workload::Workload;
 use crate::seed::Seed;
 use crate::seed::Stream;
 use crate::seed::below;
 use rand_chacha::ChaCha8Rng;
+use std::vec::IntoIter;
 
-/// The op that deletes the key instead of writing to it.
-fn deleting(op: Op) -> Op {
-    Op { cols: op.cols.iter().map(|_| Value::Null).collect(), delete: true, ..op }
-}
-
-/// The ops of the load, without end.
+/// The ops of the load.
 pub struct Generator {
+    /// The ops that the workload gives; `None` if they are drawn.
+    given: Option<IntoIter<Op>>,
     arrivals: Arrivals,
     keys: Keyspace,
     columns: Columns,
@@ -46,6 +45,7 @@ impl Generator {
     /// Starts at the first op of the load.
     pub fn new(workload: &Workload, schema: &Schema, seed: Seed) -> Generator {
         Generator {
+            given: workload.writes.as_ref().map(|writes| ops_of(writes, schema).into_iter()),
             arrivals: Arrivals::new(workload.rate_hz, seed),
             keys: Keyspace::new(workload, seed),
             columns: Columns::new(workload, schema, seed),
@@ -57,10 +57,8 @@ impl Generator {
         }
     }
 
-    /// The next op. `due` counts from the beginning of the load.
-    #[expect(clippy::should_implement_trait, reason = "an iterator's `Option` would never be `None`")]
-    pub fn next(&mut self) -> Op {
-        let id = self.next_id();
+    fn draw(&mut self) -> Op {
+        let id = CALIBRATION_OPS + self.generated + 1;
         let (partition, key, newest) = self.keys.draw(self.generated);
         self.generated += 1;
         let cmp = self.comparisons.draw(id, newest);
@@ -73,10 +71,18 @@ impl Generator {
     pub(crate) fn delivery(&self, op: u64) -> Delivery {
         self.deliveries.of(op)
     }
+}
 
-    /// The id that the next op would have. Once the load has ended, canaries are numbered from here.
-    pub fn next_id(&self) -> u64 {
-        CALIBRATION_OPS + self.generated + 1
+/// The ops in order; `due` counts from the beginning of the load. There is no end unless the workload gives
+/// its writes.
+impl Iterator for Generator {
+    type Item = Op;
+
+    fn next(&mut self) -> Option<Op> {
+        match &mut self.given {
+            Some(given) => given.next(),
+            None => Some(self.draw()),
+        }
     }
 }
 
@@ -84,7 +90,7 @@ impl Generator {
 mod tests {
     use super::*;
     use crate::generator::table::schema;
-    use crate::history::schema::{Provenance, Role, op_hash};
+    use crate::history::schema::{Provenance, Role, Value, op_hash};
     use crate::test_data;
     use std::collections::BTreeMap;
 
@@ -93,8 +99,7 @@ mod tests {
     }
 
     fn generated(workload: &Workload, left_out: &[String], seed: u64, ops: usize) -> Vec<Op> {
-        let mut generator = Generator::new(workload, &schema(workload, left_out), Seed(seed));
-        std::iter::repeat_with(|| generator.next()).take(ops).collect()
+        Generator::new(workload, &schema(workload, left_out), Seed(seed)).take(ops).collect()
     }
 
     /// FNV-1a over the ops as stored.

@@ -7,6 +7,7 @@ mod columns;
 mod comparisons;
 pub mod delivery;
 pub mod generate;
+pub mod given;
 mod keys;
 pub mod ops;
 pub mod plan_error;

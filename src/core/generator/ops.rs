@@ -11,6 +11,11 @@ pub(super) fn op(id: u64, partition: u32, key: Arc<str>, cols: Vec<Value>, due: 
     Op { id, partition, key, cmp: id.cast_signed(), cols, delete: false, due }
 }
 
+/// The op that deletes the key instead of writing to it.
+pub(super) fn deleting(op: Op) -> Op {
+    Op { cols: op.cols.iter().map(|_| Value::Null).collect(), delete: true, ..op }
+}
+
 /// A partition's canary: one write that sets every column. When it arrives at a replica, the replica's
 /// consuming position moves.
 pub fn canary(schema: &Schema, partition: u32, id: u64, now: Nanos) -> Op {
@@ -18,8 +23,8 @@ pub fn canary(schema: &Schema, partition: u32, id: u64, now: Nanos) -> Op {
     op(id, partition, format!("canary-{partition}").into(), full(schema, id, word), now)
 }
 
-/// Ids of ops that fill segments are above this, so that no other op has them.
-const FILLERS: u64 = 1 << 32;
+/// Ids of ops that fill segments are this and above, so that no other op has them.
+pub const FILLERS: u64 = 1 << 32;
 
 /// The filler op with this number. It has a key of its own and sets no value, so it costs little and is
 /// merged onto nothing.

@@ -11,6 +11,26 @@ pub enum PlanError {
     /// The table has no partitions.
     #[error("step `{0}` needs a partition and the workload has none: set `partitions` to 1 or more")]
     NoPartitions(StepId),
+    /// A step names a replica that is not there.
+    #[error("step `{step}` selects the replica `{replica}`, and the target has: {}", .roster.join(", "))]
+    NoSuchReplica {
+        /// The step.
+        step: StepId,
+        /// The replica it names.
+        replica: String,
+        /// The replicas of the target.
+        roster: Vec<String>,
+    },
+    /// A step names a partition that is not there.
+    #[error("step `{step}` is for partition {partition}, and the workload has {partitions}, counted from 0")]
+    NoSuchPartition {
+        /// The step.
+        step: StepId,
+        /// The partition it names.
+        partition: u32,
+        /// How many the workload has.
+        partitions: u32,
+    },
     /// A step takes its victim from a step that does not come before it.
     #[error("step `{step}` selects `same-as` a step `{other}`, which does not come before it")]
     UnknownStep {

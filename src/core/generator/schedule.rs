@@ -54,6 +54,22 @@ mod tests {
     }
 
     #[test]
+    fn a_victim_can_be_named_and_leaves_those_of_other_steps_as_they_are() {
+        let mut nemesis = test_data::nemesis("late-transition");
+        nemesis.steps[1].select = Select::One;
+        let drawn = schedule(&nemesis, &roster(), 2, Seed(4)).expect("it fits");
+        nemesis.steps[0].select = Select::Replica("server-3".to_owned());
+        nemesis.steps[0].partition = Some(1);
+        let steps = schedule(&nemesis, &roster(), 2, Seed(4)).expect("it fits");
+        assert_eq!((steps[0].replica.as_str(), steps[0].partition), ("server-3", Some(1)));
+        assert_eq!(steps[1], drawn[1]);
+        let refusal = schedule(&nemesis, &roster()[..2], 2, Seed(4)).expect_err("it is not there");
+        assert!(refusal.to_string().ends_with("`server-3`, and the target has: server-1, server-2"));
+        let refusal = schedule(&nemesis, &roster(), 1, Seed(4)).expect_err("it is not there");
+        assert!(refusal.to_string().contains("for partition 1, and the workload has 1"), "{refusal}");
+    }
+
+    #[test]
     fn a_restart_is_of_a_whole_replica() {
         let nemesis = test_data::nemesis("restart-one");
         let steps = schedule(&nemesis, &roster(), 2, Seed(7)).expect("it fits");

@@ -8,6 +8,7 @@ pub mod event;
 pub mod fault;
 pub mod fault_catalogue;
 pub mod frontier;
+pub mod given_load;
 pub mod lifecycle;
 pub mod nemesis;
 pub mod row;

@@ -18,6 +18,8 @@ pub enum Select {
     Last,
     /// The victim of an earlier step.
     SameAs(StepId),
+    /// The replica with this name.
+    Replica(String),
 }
 
 /// A step as a plan declares it.
@@ -30,6 +32,9 @@ pub struct StepSpec {
     pub fault: FaultKind,
     /// Which replica is hit.
     pub select: Select,
+    /// Which partition; `None`: it is drawn, or that of the step with the same victim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
     /// When it begins.
     pub begin: Condition,
     /// When it is cured.

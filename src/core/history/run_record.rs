@@ -131,6 +131,8 @@ impl RunMeta {
             guard_keys: 0,
             keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
             columns: Vec::new(),
+            boundaries: None,
+            writes: None,
         };
         RunMeta {
             format: FORMAT,

@@ -1,6 +1,7 @@
 //! A workload: what is written. Stored in `run.json`.
 
 use super::duration;
+use super::given_load::{BoundarySpec, WriteSpec};
 use super::schema::{Merge, Provenance, Type};
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,22 @@ pub struct Workload {
     /// The data columns, besides key, comparison and op id.
     #[serde(rename = "column")]
     pub columns: Vec<ColumnSpec>,
+    /// When boundaries are requested, in place of `segment_rows`.
+    #[serde(default, rename = "boundary", skip_serializing_if = "Option::is_none")]
+    pub boundaries: Option<Vec<BoundarySpec>>,
+    /// What is written, in place of ops that are drawn. The load goes on until all of it is sent.
+    #[serde(default, rename = "write", skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<WriteSpec>>,
+}
+
+impl Workload {
+    /// Whether keys are deleted.
+    pub fn deletes(&self) -> bool {
+        match &self.writes {
+            Some(writes) => writes.iter().any(|write| write.delete),
+            None => self.delete_percent > 0,
+        }
+    }
 }
 
 impl Workload {

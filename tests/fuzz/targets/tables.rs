@@ -21,9 +21,9 @@ pub(crate) fn tables(bytes: &[u8]) {
     {
         let schema = schema(&workload, &[]);
         calibration(&schema);
-        let mut generator = Generator::new(&workload, &schema, Seed(1));
+        let generator = Generator::new(&workload, &schema, Seed(1));
         let width = schema.columns.len();
-        assert!((0..100).all(|_| generator.next().cols.len() == width));
+        assert!(generator.take(100).all(|op| op.cols.len() == width));
     }
     if let Some(nemesis) = document::<Nemesis>(text) {
         let roster = ["a", "b", "c"].map(str::to_owned);
