@@ -9,6 +9,7 @@
 //! # From the bottom up
 //!
 //! ```text
+//! shrink       from a run that failed to a small one with the same finding
 //! campaign     many runs: their parts, and what they say together
 //! checker      judges what was recorded
 //! conductor    decides what a run does next
@@ -30,3 +31,4 @@ pub mod nearest;
 mod test_data;
 
 pub mod seed;
+pub mod shrink;

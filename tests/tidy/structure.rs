@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Folders and files of a crate, or of a folder, from the ground up: each may name those before it.
 const LAYERS: [(&str, &[&str]); 3] = [
-    ("src/core/", &["seed", "history", "generator", "conductor", "checker", "campaign"]),
+    ("src/core/", &["seed", "history", "generator", "conductor", "checker", "campaign", "shrink"]),
     (
         "src/core/checker/",
         &[

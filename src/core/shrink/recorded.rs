@@ -1,0 +1,97 @@
+//! From the record of a run to the first candidate: what it wrote, when it crossed boundaries, whom it hit.
+
+use super::candidate::Candidate;
+use crate::generator::generate::Generator;
+use crate::generator::given::writes_of;
+use crate::generator::ops::FILLERS;
+use crate::history::event::{Event, Op, Phase};
+use crate::history::fault::{Condition, Step};
+use crate::history::given_load::BoundarySpec;
+use crate::history::nemesis::{Nemesis, Select, StepSpec};
+use crate::history::run_record::{RunMeta, RunRecord};
+use crate::history::time::Nanos;
+use crate::history::workload::Workload;
+use std::collections::BTreeMap;
+
+/// What happened during the load, on the load's own clock: from its beginning, and without pauses.
+struct Load {
+    ops: Vec<Op>,
+    boundaries: Vec<BoundarySpec>,
+    /// When each step began and when its cure did.
+    steps: BTreeMap<String, (Nanos, Option<Nanos>)>,
+}
+
+/// The workload and the plan of a run with everything filled in that was drawn: the writes, the times of the
+/// boundaries, the victims. In virtual time it gives the very same run.
+pub fn recorded(record: &dyn RunRecord) -> Candidate {
+    let meta = record.meta();
+    let load = load_of(record);
+    let steps = meta.nemesis.steps.iter().zip(&meta.steps);
+    let steps = steps.map(|(spec, step)| given_step(spec, step, meta, &load)).collect();
+    Candidate {
+        workload: Workload {
+            writes: Some(writes_of(&load.ops, &meta.schema)),
+            boundaries: meta.has_boundaries().then_some(load.boundaries),
+            ..meta.workload.clone()
+        },
+        nemesis: Nemesis { boundaries_after_first_step: None, steps, ..meta.nemesis.clone() },
+    }
+}
+
+/// A step with its victim. Where no segment ends, rows are counted, and fewer writes would be fewer rows: the
+/// step then begins and ends at the times at which it did.
+fn given_step(spec: &StepSpec, step: &Step, meta: &RunMeta, load: &Load) -> StepSpec {
+    let times = load.steps.get(&spec.id);
+    let timed = |condition: &Condition, at: Option<Nanos>| match (condition, at) {
+        (Condition::Boundaries(_), Some(at)) if !meta.has_boundaries() => Condition::At(at),
+        _ => condition.clone(),
+    };
+    StepSpec {
+        select: Select::Replica(step.replica.clone()),
+        partition: step.partition,
+        begin: timed(&spec.begin, times.map(|(begun, _)| *begun)),
+        until: timed(&spec.until, times.and_then(|(_, cured)| *cured)),
+        ..spec.clone()
+    }
+}
+
+fn load_of(record: &dyn RunRecord) -> Load {
+    let meta = record.meta();
+    let mut drawn = Generator::new(&meta.workload, &meta.schema, meta.seed);
+    let mut load = Load { ops: Vec::new(), boundaries: Vec::new(), steps: BTreeMap::new() };
+    // Each boundary's time, and when the write before it was due.
+    let mut boundaries: Vec<(Nanos, Nanos)> = Vec::new();
+    // When the load began, and how long it has paused since.
+    let (mut began, mut paused) = (None, 0);
+    for event in record.events() {
+        let since = |began: Nanos| Nanos(event.t.0.saturating_sub(began.0 + paused));
+        match (&event.event, began) {
+            (Event::Phase { phase: Phase::Load }, _) => began = Some(event.t),
+            (Event::Phase { phase: Phase::Quiesce | Phase::Done }, Some(_)) => break,
+            (Event::Invoke { op }, Some(began)) if op.id < FILLERS => {
+                while load.ops.last().is_none_or(|last| last.id < op.id) {
+                    let Some(next) = drawn.next() else { break };
+                    load.ops.push(next);
+                }
+                let own = load.ops.iter().rev().find(|drawn| drawn.id == op.id);
+                paused = own.map_or(paused, |own| op.due.0.saturating_sub(began.0 + own.due.0).max(paused));
+            }
+            (Event::Boundary, Some(began)) => {
+                let last = load.ops.last().map_or(Nanos(0), |op| op.due);
+                boundaries.push((since(began), last));
+            }
+            (Event::FaultBegin { step, .. }, Some(began)) => {
+                load.steps.insert(step.clone(), (since(began), None));
+            }
+            (Event::CureBegin { step, .. }, Some(began)) => {
+                let cured = since(began);
+                load.steps.entry(step.clone()).and_modify(|(_, until)| *until = Some(cured));
+            }
+            _ => {}
+        }
+    }
+    // A load that pauses for boundaries has sent what was due before, and goes on right after them.
+    let at = |(at, last): (Nanos, Nanos)| if paused > 0 { Nanos(last.0 + 1) } else { at };
+    load.boundaries = boundaries.into_iter().map(|times| BoundarySpec { at: at(times) }).collect();
+    load
+}
