@@ -5,6 +5,7 @@ mod compare;
 mod examples;
 mod output;
 mod serve;
+mod shrink;
 mod sweep;
 
 use crate::synth::Plant;
@@ -16,6 +17,7 @@ use examples::*;
 pub use output::{Format, Output};
 use output::{trust_checksums, whole};
 pub use serve::ServeArgs;
+pub use shrink::ShrinkArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 pub use sweep::SweepArgs;
@@ -41,6 +43,9 @@ pub enum Command {
     /// Run a plan of many arms and seeds, and tell how often each fails
     #[command(after_help = SWEEP_EXAMPLES)]
     Sweep(SweepArgs),
+    /// Shrink a run that failed to a few steps and writes with the same finding
+    #[command(after_help = SHRINK_EXAMPLES)]
+    Shrink(ShrinkArgs),
     /// Re-check recorded runs
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

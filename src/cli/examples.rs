@@ -32,6 +32,20 @@ A plan:
   nemesis = \"late-transition\"
   vary = { guard = [\"server-startup\", \"partition-gate\"] }";
 
+pub(super) const SHRINK_EXAMPLES: &str = "\
+Writes workload.toml, nemesis.toml and summary.md, and prints the command that shows the finding with them:
+fit for an upstream issue, or as a regression test.
+
+Examples:
+  dissent shrink latest
+  dissent shrink results/sim-segments-partial-upsert-late-transition-seed7
+  dissent shrink latest --finding frozen/writer-output
+  dissent shrink latest --budget 2h
+  dissent shrink latest --simulate
+
+Exit code 0: shrunk, and the files show the finding; 2: the run has none, or cannot be repeated from its
+folder; 3: the finding did not show again.";
+
 pub(super) const INIT_EXAMPLES: &str = "\
 Examples:
   dissent init pinot http://controller:9000

@@ -22,6 +22,7 @@ mod run;
 mod run_order;
 mod runtime;
 mod serve;
+mod shrink;
 mod specimen;
 mod sweep;
 mod synth;
@@ -68,6 +69,9 @@ fn dispatch(cli: Cli) -> Exit {
     if let Command::Sweep(args) = &cli.command {
         output::set_format(args.output.format);
     }
+    if let Command::Shrink(args) = &cli.command {
+        output::set_format(args.output.format);
+    }
     if let Command::Audit(args) = &cli.command {
         output::set_format(args.output.format);
     }
@@ -78,6 +82,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Sweep(args) => sweep::sweep(&args),
+        Command::Shrink(args) => shrink::shrink(&args),
         Command::Check(args) => check::check(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Compare(args) => compare::compare(&args),

@@ -16,6 +16,14 @@ pub(super) fn counting(runs: u32) -> ProgressBar {
     bar
 }
 
+/// A progress bar for a search that has no known end.
+pub(super) fn searching() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(style("{spinner} {pos} tries  {elapsed}  {msg}"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 /// A progress bar that counts chunks.
 pub(super) fn chunks() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());

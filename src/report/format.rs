@@ -228,11 +228,16 @@ pub(super) fn repeat(meta: &RunMeta) -> String {
             .join(" ");
     }
     let older = meta.command.is_empty().then(|| command_of_older(meta));
-    let words = older.as_ref().unwrap_or(&meta.command).iter().map(|word| quoted(word));
+    run_command(older.as_ref().unwrap_or(&meta.command), meta.seed.0)
+}
+
+/// The command of a run with this seed, from its other arguments.
+pub(crate) fn run_command(words: &[String], seed: u64) -> String {
+    let words = words.iter().map(|word| quoted(word));
     let mut words: Vec<String> = ["dissent", "run"].map(str::to_owned).into_iter().chain(words).collect();
     // After target, workload and nemesis.
     let at = words.len().min(5);
-    words.splice(at..at, ["--seed".to_owned(), meta.seed.0.to_string()]);
+    words.splice(at..at, ["--seed".to_owned(), seed.to_string()]);
     words.join(" ")
 }
 

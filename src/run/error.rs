@@ -52,6 +52,17 @@ pub enum RunError {
     /// An audit cannot be made as it was asked for.
     #[error("{0}")]
     Audit(String),
+    /// The finding that a search is for did not show when the whole run was repeated.
+    #[error(
+        "`{class}` did not show again in {tries} runs with everything that the run wrote and injected: repeat \
+         the run itself to see how often it fails, and shrink a run that fails more often"
+    )]
+    NotRepeated {
+        /// The class of the finding.
+        class: String,
+        /// The number of runs.
+        tries: u64,
+    },
     /// The record is lost, so there is nothing to judge.
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
@@ -79,7 +90,7 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             // This error comes from the environment, not from wrong arguments.
-            RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
+            RunError::Store(StoreError::Full { .. }) | RunError::NotRepeated { .. } => Exit::Inconclusive,
             RunError::Dump(DumpError::Io { source, .. }) if is_full(source) => Exit::Inconclusive,
             RunError::Spec(_)
             | RunError::Dump(_)
@@ -108,6 +119,7 @@ impl RunError {
             RunError::Spec(_)
             | RunError::Dump(_)
             | RunError::Audit(_)
+            | RunError::NotRepeated { .. }
             | RunError::NoRun(_)
             | RunError::Open(_)
             | RunError::Import(_) => None,

@@ -22,6 +22,7 @@ pub mod process_run;
 pub mod results_index;
 pub mod run_spec;
 mod sampling;
+pub mod shrink;
 pub mod signals;
 pub mod simulated_run;
 pub mod sweep;
