@@ -27,6 +27,7 @@ mod report;
 mod self_test;
 mod shard;
 mod shared_rows;
+mod shrink;
 mod simulated;
 mod store;
 mod stranded;

@@ -59,7 +59,7 @@ pub(super) fn shrink(args: &ShrinkArgs) -> Exit {
 }
 
 /// A search that can begin.
-struct Begun {
+struct PreparedShrink {
     spec: ShrinkSpec,
     start: Candidate,
     /// The arguments of `dissent run`, with the files of the results folder.
@@ -69,7 +69,7 @@ struct Begun {
 }
 
 /// Reads the run and its finding, and writes the files with everything that it wrote and injected.
-fn begun(args: &ShrinkArgs) -> Result<Begun, Exit> {
+fn begun(args: &ShrinkArgs) -> Result<PreparedShrink, Exit> {
     let refused = |problem: String| output::failure(&problem, Exit::Usage);
     let results = &args.output.results;
     let opened = resolve(results, &args.run).map_err(RunError::from);
@@ -109,7 +109,7 @@ fn begun(args: &ShrinkArgs) -> Result<Begun, Exit> {
         warn: output::notices,
         run: RunSpec { workload: Workload { writes: None, ..run.workload }, ..run },
     };
-    Ok(Begun { spec, start, args: args_of_run, name })
+    Ok(PreparedShrink { spec, start, args: args_of_run, name })
 }
 
 /// The class of the finding that the user chose.
@@ -156,7 +156,7 @@ fn write_files(dir: &Path, candidate: &Candidate, comment: &str) -> Result<(), S
     replace_file(&nemesis, text.map_err(failed("write", &nemesis))?.as_bytes())
 }
 
-impl Begun {
+impl PreparedShrink {
     /// Searches, writes the files and runs them.
     fn searched(&self, runtime: Handle) -> Result<(ShrinkDocument, Exit), RunError> {
         let (bar, told) = (searching(), Mutex::new(Instant::now()));
@@ -178,7 +178,7 @@ impl Begun {
         bar.finish_and_clear();
         let left = left?;
         let mut document = self.document(&search, &left);
-        write_files(&self.spec.dir, &left, &document.comment())?;
+        write_files(&self.spec.dir, &self.described(&left), &document.comment())?;
         let verified = match (search.cut_short(), run_spec(&self.args)) {
             (Some(CutShort::Uncured), _) => None,
             (_, Ok(run)) => search.verified(&run)?,
@@ -203,6 +203,15 @@ impl Begun {
         document.exit_code = exit as u8;
         replace_file(&self.spec.dir.join(SUMMARY), summary(&document, &left).as_bytes())?;
         Ok((document, exit))
+    }
+
+    /// What is left, with what it is for.
+    fn described(&self, left: &Candidate) -> Candidate {
+        let mut described = left.clone();
+        let hunts = format!("{}, as in {}", self.spec.class, self.name);
+        described.workload.hunts.clone_from(&hunts);
+        described.nemesis.hunts = hunts;
+        described
     }
 
     /// What is known before the files were run.

@@ -1,6 +1,7 @@
 //! What a failing run was shrunk to, in words and as JSON.
 
 use super::format::{count, counted, run_command};
+use super::plan_files::inline;
 use dissent_core::history::duration;
 use dissent_core::history::fault::Condition;
 use dissent_core::history::nemesis::{Select, StepSpec};
@@ -99,7 +100,14 @@ impl ShrinkDocument {
 
     /// The opening comment of the files.
     pub fn comment(&self) -> String {
-        format!("Shrunk from {}, seed {}: {}.\nIt shows: {}", self.run, self.seed, self.sizes(), self.finding)
+        format!(
+            "{}.\n\nShrunk from {}: {}.\nThe writes and boundaries are given, so rate, keys and segment-rows \
+             do not count.\n\n{}",
+            self.finding,
+            self.run,
+            self.sizes(),
+            self.command
+        )
     }
 }
 
@@ -149,9 +157,9 @@ pub fn summary(document: &ShrinkDocument, left: &Candidate) -> String {
     let _ = write!(out, "\nColumns: {}.\n", columns.collect::<Vec<_>>().join(", "));
     out.push_str("\n## Steps\n\n| step | fault | where | begins | ends |\n| --- | --- | --- | --- | --- |\n");
     for step in &left.nemesis.steps {
-        let (id, fault) = (&step.id, step.fault.name());
+        let (id, fault) = (&step.id, inline(&step.fault).unwrap_or_default());
         let (begin, until) = (condition(&step.begin), condition(&step.until));
-        let _ = writeln!(out, "| {id} | {fault} | {} | {begin} | {until} |", victim(step));
+        let _ = writeln!(out, "| {id} | `{fault}` | {} | {begin} | {until} |", victim(step));
     }
     out.push_str(
         "\n## Writes and boundaries\n\n| at | partition | key | what |\n| ---: | ---: | --- | --- |\n",

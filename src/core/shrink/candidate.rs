@@ -35,7 +35,7 @@ pub enum Piece {
 impl Piece {
     /// All kinds, in the order in which they are best taken away.
     pub const ALL: [Piece; 6] =
-        [Piece::Key, Piece::Step, Piece::Write, Piece::Boundary, Piece::Column, Piece::Cell];
+        [Piece::Key, Piece::Write, Piece::Step, Piece::Boundary, Piece::Column, Piece::Cell];
 }
 
 impl Candidate {
@@ -98,7 +98,7 @@ impl Candidate {
         rest
     }
 
-    /// What refers to a step that is gone refers to its own segment, and a plan that holds nothing back has no
+    /// What refers to a step that is gone refers to its own segment. A plan that holds nothing back has no
     /// segment to end.
     fn remove_steps(&mut self, range: Range<usize>) {
         let nemesis = &mut self.nemesis;

@@ -4,6 +4,7 @@ use super::candidate::Candidate;
 use crate::history::fault::Condition;
 use crate::history::nemesis::Ending;
 use crate::history::time::Nanos;
+use std::collections::BTreeSet;
 
 const MILLISECOND: u64 = 1_000_000;
 /// The shortest load. It goes on until everything is sent and the plan is done.
@@ -11,9 +12,16 @@ const SHORTEST_LOAD: Nanos = Nanos(MILLISECOND);
 /// When the first thing happens.
 const FIRST: Nanos = Nanos(100 * MILLISECOND);
 
+/// Times between one thing and the next, the best first.
+const SPACINGS: [u64; 2] = [500 * MILLISECOND, 200 * MILLISECOND];
+/// With more times than this the load would take too long.
+const SPACED_MAX: usize = 64;
+
 /// A change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Simplification {
+    /// Writes, boundaries and steps that begin or end at a time are this far apart.
+    Spaced(u64),
     /// Times of writes and boundaries are whole multiples of this.
     Round(u64),
     /// Nothing happens for a while at the beginning: everything is moved to an earlier time.
@@ -32,7 +40,9 @@ pub(super) enum Simplification {
 
 impl Simplification {
     /// All changes, in the order in which they are tried.
-    pub(super) const ALL: [Simplification; 9] = [
+    pub(super) const ALL: [Simplification; 11] = [
+        Simplification::Spaced(SPACINGS[0]),
+        Simplification::Spaced(SPACINGS[1]),
         Simplification::Round(MILLISECOND),
         Simplification::Round(10 * MILLISECOND),
         Simplification::Round(100 * MILLISECOND),
@@ -50,10 +60,11 @@ impl Candidate {
     pub(super) fn simplified(&self, by: Simplification) -> Option<Candidate> {
         let mut other = self.clone();
         match by {
-            Simplification::Round(unit) => other.sent_at(|at| Nanos(at.0 / unit * unit)),
+            Simplification::Spaced(unit) => other = self.spaced(unit)?,
+            Simplification::Round(unit) => other.sent_at(|at, _| Nanos(at.0 / unit * unit)),
             Simplification::Earlier => {
-                let by = self.first_time()?.0.saturating_sub(FIRST.0);
-                other.sent_at(|at| Nanos(at.0 - by));
+                let by = self.times().min()?.0.0.saturating_sub(FIRST.0);
+                other.sent_at(|at, _| Nanos(at.0 - by));
                 other.conditions_at(|at| Nanos(at.0 - by));
             }
             Simplification::ShortLoad => other.workload.load = SHORTEST_LOAD,
@@ -70,11 +81,29 @@ impl Candidate {
         (other != *self).then_some(other)
     }
 
-    /// Changes the times of writes and boundaries.
-    fn sent_at(&mut self, change: impl Fn(Nanos) -> Nanos) {
-        let writes = self.workload.writes.iter_mut().flatten().map(|write| &mut write.at);
-        let boundaries = self.workload.boundaries.iter_mut().flatten().map(|boundary| &mut boundary.at);
-        writes.chain(boundaries).for_each(|at| *at = change(*at));
+    /// The candidate with times this far apart, in the same order. `None` if there are too many, or if they
+    /// are already that far apart or farther.
+    fn spaced(&self, unit: u64) -> Option<Candidate> {
+        let times: BTreeSet<(Nanos, bool)> = self.times().collect();
+        let spaced = |unit: u64| {
+            let mut other = self.clone();
+            let at = |at: Nanos, is_boundary| {
+                Nanos(FIRST.0 + times.range(..(at, is_boundary)).count() as u64 * unit)
+            };
+            other.sent_at(at);
+            other.conditions_at(|time| at(time, false));
+            other
+        };
+        let is_done = SPACINGS.iter().any(|other| *other >= unit && spaced(*other) == *self);
+        (times.len() <= SPACED_MAX && !is_done).then(|| spaced(unit))
+    }
+
+    /// Changes the times of writes and boundaries. The second argument of `change` tells them apart.
+    fn sent_at(&mut self, change: impl Fn(Nanos, bool) -> Nanos) {
+        let writes = self.workload.writes.iter_mut().flatten();
+        writes.for_each(|write| write.at = change(write.at, false));
+        let boundaries = self.workload.boundaries.iter_mut().flatten();
+        boundaries.for_each(|boundary| boundary.at = change(boundary.at, true));
     }
 
     /// Changes the times that steps begin and end at.
@@ -87,16 +116,16 @@ impl Candidate {
         }
     }
 
-    /// When the first thing happens at a given time.
-    fn first_time(&self) -> Option<Nanos> {
-        let writes = self.workload.writes.iter().flatten().map(|write| write.at);
-        let boundaries = self.workload.boundaries.iter().flatten().map(|boundary| boundary.at);
+    /// All times that are given, each with whether it is that of a boundary.
+    fn times(&self) -> impl Iterator<Item = (Nanos, bool)> {
+        let writes = self.workload.writes.iter().flatten().map(|write| (write.at, false));
+        let boundaries = self.workload.boundaries.iter().flatten().map(|boundary| (boundary.at, true));
         let conditions = self.nemesis.steps.iter().flat_map(|step| [&step.begin, &step.until]);
         let steps = conditions.filter_map(|condition| match condition {
-            Condition::At(at) => Some(*at),
+            Condition::At(at) => Some((*at, false)),
             _ => None,
         });
-        writes.chain(boundaries).chain(steps).min()
+        writes.chain(boundaries).chain(steps)
     }
 
     /// The partition of all writes and steps, if there is only one.

@@ -17,7 +17,6 @@ use dissent_core::shrink::candidate::Candidate;
 use dissent_core::shrink::finding_class::FindingClass;
 use dissent_core::shrink::search;
 use dissent_store::writing::create_folder;
-use process_tries::Processes;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::collections::HashSet;
 use std::hash::Hasher as _;
@@ -42,7 +41,7 @@ pub struct ShrinkSpec {
     pub dir: PathBuf,
     /// The number of tries at once, in virtual time.
     pub jobs: u32,
-    /// When the search ends at the latest; `None`: when nothing more can be taken away.
+    /// How long candidates are tried at most; `None`: until nothing more can be taken away.
     pub budget: Option<Duration>,
     /// Tells of a run that may have left a fault behind.
     pub warn: fn(&RunOutcome),
@@ -89,18 +88,33 @@ struct State {
     refused: HashSet<u128>,
     cut_short: Option<CutShort>,
     error: Option<RunError>,
+    /// When the budget is spent.
+    ends: Option<Instant>,
+}
+
+/// Where processes run, and what is known of their runs.
+struct ProcessRuns {
+    runtime: Handle,
+    /// The folder of their records.
+    runs: PathBuf,
+    rate: Mutex<MeasuredRate>,
+}
+
+impl ProcessRuns {
+    fn rate(&self) -> MeasuredRate {
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A search.
 pub struct Search<'s> {
     spec: ShrinkSpec,
-    ends: Option<Instant>,
     signal: Arc<OnceLock<StopSignal>>,
     _watch: SignalWatch,
     state: Mutex<State>,
     each: &'s (dyn Fn(ShrinkProgress) + Sync),
     /// `None` in virtual time.
-    processes: Option<Processes>,
+    processes: Option<ProcessRuns>,
 }
 
 impl<'s> Search<'s> {
@@ -118,12 +132,15 @@ impl<'s> Search<'s> {
         let watch = watch.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
         let is_simulated = spec.run.target.is_simulated();
         Ok(Search {
-            ends: spec.budget.map(|budget| Instant::now() + budget),
             signal,
             _watch: watch,
             state: Mutex::default(),
             each,
-            processes: (!is_simulated).then(|| Processes::new(runtime, &spec.dir)),
+            processes: (!is_simulated).then(|| ProcessRuns {
+                runtime,
+                runs: spec.dir.join(RUNS),
+                rate: Mutex::default(),
+            }),
             spec,
         })
     }
@@ -133,15 +150,17 @@ impl<'s> Search<'s> {
     pub fn shrink(&self, start: Candidate) -> Result<Candidate, RunError> {
         self.state().progress = ShrinkProgress { tries: 0, steps: start.steps(), writes: start.writes() };
         let shown = match &self.processes {
-            Some(processes) => processes.measure(self, &start)?,
+            Some(on) => self.measure(on, &start)?,
             None => self.simulated(&start)?,
         };
         if !shown && self.cut_short().is_none() {
             let (class, tries) = (self.spec.class.to_string(), self.progress().tries);
             return Err(RunError::NotRepeated { class, tries });
         }
+        // An end that no clock reaches is none.
+        self.state().ends = self.spec.budget.and_then(|budget| Instant::now().checked_add(budget));
         let smallest = search::shrink(start, &mut |candidates| match &self.processes {
-            Some(processes) => processes.first(self, candidates),
+            Some(on) => self.first_of_processes(on, candidates),
             None => self.first_simulated(candidates),
         });
         Ok(smallest)
@@ -150,7 +169,7 @@ impl<'s> Search<'s> {
     /// Runs what was found from its files, and keeps that run. `None` if it does not show the finding.
     pub fn verified(&self, run: &RunSpec) -> Result<Option<JudgedRun>, RunError> {
         match &self.processes {
-            Some(processes) => processes.verified(self, run),
+            Some(on) => self.processes_from_files(on, run),
             None => self.simulated_from_files(run),
         }
     }
@@ -172,7 +191,7 @@ impl<'s> Search<'s> {
 
     /// How often the whole run showed the finding. `None` in virtual time, where one run is enough.
     pub fn measured(&self) -> Option<MeasuredRate> {
-        self.processes.as_ref().map(Processes::rate)
+        self.processes.as_ref().map(ProcessRuns::rate)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,7 +203,7 @@ impl<'s> Search<'s> {
         let mut state = self.state();
         if let Some(signal) = self.signal.get() {
             state.cut_short.get_or_insert(CutShort::Signal(*signal));
-        } else if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+        } else if state.ends.is_some_and(|ends| Instant::now() >= ends) {
             state.cut_short.get_or_insert(CutShort::Budget);
         }
         state.cut_short.is_some()

@@ -1,7 +1,7 @@
 //! Tries on real clusters, one after another. The same plan may show the finding in one run and not in the
 //! next, so a candidate has lost it only after several runs.
 
-use super::{CutShort, MeasuredRate, RUNS, Search, digest};
+use super::{CutShort, MeasuredRate, ProcessRuns, Search, digest};
 use crate::exit::StopSignal;
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
@@ -12,22 +12,12 @@ use dissent_core::shrink::candidate::Candidate;
 use dissent_core::shrink::repeats::misses_until_lost;
 use dissent_store::writing::{StoreError, failed};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use tokio::runtime::Handle;
+use std::sync::PoisonError;
 
 /// The whole run is repeated until it has shown the finding this often.
 const HITS: u32 = 3;
 /// It is repeated at most this often.
 const RUNS_MAX: u32 = 10;
-
-/// Runs of processes.
-pub(super) struct Processes {
-    runtime: Handle,
-    /// Where runs are recorded.
-    runs: PathBuf,
-    rate: Mutex<MeasuredRate>,
-}
 
 /// How a try ended.
 enum Tried {
@@ -39,21 +29,13 @@ enum Tried {
     CutOff,
 }
 
-impl Processes {
-    pub(super) fn new(runtime: Handle, dir: &Path) -> Processes {
-        Processes { runtime, runs: dir.join(RUNS), rate: Mutex::default() }
-    }
-
-    pub(super) fn rate(&self) -> MeasuredRate {
-        *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Search<'_> {
     /// Repeats the whole run, to see how often it shows the finding. Whether it ever did.
-    pub(super) fn measure(&self, search: &Search<'_>, start: &Candidate) -> Result<bool, RunError> {
-        let Some(run) = search.run_of(start) else { return Ok(false) };
+    pub(super) fn measure(&self, on: &ProcessRuns, start: &Candidate) -> Result<bool, RunError> {
+        let Some(run) = self.run_of(start) else { return Ok(false) };
         let mut rate = MeasuredRate::default();
-        while rate.hits < HITS && rate.runs < RUNS_MAX && !search.is_over() {
-            match self.try_once(search, &run)? {
+        while rate.hits < HITS && rate.runs < RUNS_MAX && !self.is_over() {
+            match self.try_once(on, &run)? {
                 Tried::Shown(judged) => {
                     rate.hits += 1;
                     remove(&judged)?;
@@ -63,45 +45,45 @@ impl Processes {
             }
             rate.runs += 1;
         }
-        *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
+        *on.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
         Ok(rate.hits > 0)
     }
 
     /// The first candidate with the finding.
-    pub(super) fn first(
+    pub(super) fn first_of_processes(
         &self,
-        search: &Search<'_>,
+        on: &ProcessRuns,
         candidates: &mut dyn Iterator<Item = Candidate>,
     ) -> Option<usize> {
         for (at, candidate) in candidates.enumerate() {
-            match self.is_shown(search, &candidate) {
+            match self.is_shown(on, &candidate) {
                 Ok(true) => {
-                    search.accept(&candidate);
+                    self.accept(&candidate);
                     return Some(at);
                 }
                 Ok(false) => {}
-                Err(error) => search.fail(error),
+                Err(error) => self.fail(error),
             }
-            if search.is_over() {
+            if self.is_over() {
                 break;
             }
         }
         None
     }
 
-    fn is_shown(&self, search: &Search<'_>, candidate: &Candidate) -> Result<bool, RunError> {
+    fn is_shown(&self, on: &ProcessRuns, candidate: &Candidate) -> Result<bool, RunError> {
         let digest = digest(candidate);
-        if search.is_refused(digest) {
+        if self.is_refused(digest) {
             return Ok(false);
         }
-        let Some(run) = search.run_of(candidate) else { return Ok(false) };
-        let shown = match self.repeated(search, &run, || search.is_over()) {
+        let Some(run) = self.run_of(candidate) else { return Ok(false) };
+        let shown = match self.repeated(on, &run, || self.is_over()) {
             Err(RunError::Spec(_)) => None,
             shown => shown?,
         };
         shown.iter().try_for_each(|judged| remove(judged))?;
-        if shown.is_none() && !search.is_over() {
-            search.refuse(digest);
+        if shown.is_none() && !self.is_over() {
+            self.refuse(digest);
         }
         Ok(shown.is_some())
     }
@@ -109,16 +91,16 @@ impl Processes {
     /// Runs until the finding is shown, or lost at 95 %.
     fn repeated(
         &self,
-        search: &Search<'_>,
+        on: &ProcessRuns,
         run: &RunSpec,
         is_over: impl Fn() -> bool,
     ) -> Result<Option<Box<JudgedRun>>, RunError> {
-        let MeasuredRate { hits, runs } = self.rate();
+        let MeasuredRate { hits, runs } = on.rate();
         for _ in 0..misses_until_lost(hits, runs) {
             if is_over() {
                 break;
             }
-            match self.try_once(search, run)? {
+            match self.try_once(on, run)? {
                 Tried::Shown(judged) => return Ok(Some(judged)),
                 Tried::NotShown => {}
                 Tried::CutOff => break,
@@ -129,23 +111,23 @@ impl Processes {
 
     /// Runs once. The folder of a run that does not show the finding is removed, unless a fault may have been
     /// left behind.
-    fn try_once(&self, search: &Search<'_>, run: &RunSpec) -> Result<Tried, RunError> {
+    fn try_once(&self, on: &ProcessRuns, run: &RunSpec) -> Result<Tried, RunError> {
         let mut observer = NoObserver;
-        let led = run_processes(run, search.spec.seed, &self.runs, &mut observer);
-        let outcome = self.runtime.block_on(led)?;
-        search.count();
+        let led = run_processes(run, self.spec.seed, &on.runs, &mut observer);
+        let outcome = on.runtime.block_on(led)?;
+        self.count();
         if !outcome.uncured.is_empty() {
-            (search.spec.warn)(&outcome);
-            search.state().cut_short = Some(CutShort::Uncured);
+            (self.spec.warn)(&outcome);
+            self.state().cut_short = Some(CutShort::Uncured);
             return Ok(Tried::CutOff);
         }
         if outcome.interrupted {
-            let signal = search.signal.get().copied().unwrap_or(StopSignal::Interrupt);
-            search.state().cut_short.get_or_insert(CutShort::Signal(signal));
+            let signal = self.signal.get().copied().unwrap_or(StopSignal::Interrupt);
+            self.state().cut_short.get_or_insert(CutShort::Signal(signal));
             remove(&outcome.judged)?;
             return Ok(Tried::CutOff);
         }
-        if search.spec.class.is_in(&outcome.judged.verdict) {
+        if self.spec.class.is_in(&outcome.judged.verdict) {
             return Ok(Tried::Shown(Box::new(outcome.judged)));
         }
         remove(&outcome.judged)?;
@@ -153,10 +135,14 @@ impl Processes {
     }
 
     /// Runs what was found from its files, and keeps the run that shows the finding.
-    pub(super) fn verified(&self, search: &Search<'_>, run: &RunSpec) -> Result<Option<JudgedRun>, RunError> {
-        // The budget is for the search.
-        let is_over = || search.is_over() && search.cut_short() != Some(CutShort::Budget);
-        Ok(self.repeated(search, run, is_over)?.map(|judged| *judged))
+    pub(super) fn processes_from_files(
+        &self,
+        on: &ProcessRuns,
+        run: &RunSpec,
+    ) -> Result<Option<JudgedRun>, RunError> {
+        // The budget is for the self.
+        let is_over = || self.is_over() && self.cut_short() != Some(CutShort::Budget);
+        Ok(self.repeated(on, run, is_over)?.map(|judged| *judged))
     }
 }
 
