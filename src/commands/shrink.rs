@@ -16,9 +16,11 @@ use crate::run::run_spec::RunSpec;
 use crate::run::shrink::{CutShort, Search, ShrinkProgress, ShrinkSpec, folder};
 use clap::Parser as _;
 use dissent_core::checker::judge::judge;
+use dissent_core::conductor::Timing;
 use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{Activity, RunMeta, RunRecord as _};
+use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
 use dissent_core::shrink::candidate::Candidate;
 use dissent_core::shrink::finding_class::FindingClass;
@@ -27,8 +29,7 @@ use dissent_store::latest_run::resolve;
 use dissent_store::run_reader::RunReader;
 use dissent_store::writing::{StoreError, failed, replace_file};
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 const WORKLOAD: &str = "workload.toml";
@@ -36,8 +37,8 @@ const NEMESIS: &str = "nemesis.toml";
 const SUMMARY: &str = "summary.md";
 /// The budget of a search on a real cluster.
 const BUDGET: Duration = Duration::from_secs(30 * 60);
-/// Time between two lines of progress, where no line can be redrawn.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Tries in virtual time from one line of progress to the next, where no line can be redrawn.
+const LINE_EVERY: u64 = 100;
 
 /// Shrinks a run.
 pub(super) fn shrink(args: &ShrinkArgs) -> Exit {
@@ -107,9 +108,20 @@ fn begun(args: &ShrinkArgs) -> Result<PreparedShrink, Exit> {
         jobs: args.jobs.unwrap_or_else(cores),
         budget: budget.or((!run.target.is_simulated()).then_some(BUDGET)),
         warn: output::notices,
-        run: RunSpec { workload: Workload { writes: None, ..run.workload }, ..run },
+        run: RunSpec {
+            timing: Timing { deadline: run.timing.deadline.min(longest(&record)), ..run.timing },
+            workload: Workload { writes: None, ..run.workload },
+            ..run
+        },
     };
     Ok(PreparedShrink { spec, start, args: args_of_run, name })
+}
+
+/// A try is cut off after twice the time of the run: without a write that a fault waits for, it would go on
+/// until the deadline.
+fn longest(record: &RunReader) -> Nanos {
+    let took = record.events().last().map_or(Nanos(0), |event| event.t);
+    Nanos(took.0.saturating_mul(2))
 }
 
 /// The class of the finding that the user chose.
@@ -159,16 +171,13 @@ fn write_files(dir: &Path, candidate: &Candidate, comment: &str) -> Result<(), S
 impl PreparedShrink {
     /// Searches, writes the files and runs them.
     fn searched(&self, runtime: Handle) -> Result<(ShrinkDocument, Exit), RunError> {
-        let (bar, told) = (searching(), Mutex::new(Instant::now()));
+        let bar = searching();
+        let every = if self.spec.run.target.is_simulated() { LINE_EVERY } else { 1 };
         let each = |progress: ShrinkProgress| {
             let ShrinkProgress { tries, steps, writes } = progress;
             bar.set_position(tries);
             bar.set_message(format!("{steps} steps and {writes} writes left"));
-            if !output::is_watched()
-                && let Ok(mut told) = told.try_lock()
-                && told.elapsed() >= LINE_EVERY
-            {
-                *told = Instant::now();
+            if !output::is_watched() && tries.is_multiple_of(every) {
                 output::status(&format!("{tries} tries  {steps} steps and {writes} writes left"));
             }
         };

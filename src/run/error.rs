@@ -54,8 +54,8 @@ pub enum RunError {
     Audit(String),
     /// The finding that a search is for did not show when the whole run was repeated.
     #[error(
-        "`{class}` did not show again in {tries} runs of everything that the run wrote and injected: repeat the \
-         run itself to see how often it fails, and shrink one that fails more often"
+        "`{class}` did not show again in {tries} runs of everything that the run wrote and injected: repeat \
+         the run itself to see how often it fails, and shrink one that fails more often"
     )]
     NotRepeated {
         /// The class of the finding.

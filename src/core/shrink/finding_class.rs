@@ -12,8 +12,8 @@ pub struct FindingClass {
     pub fingerprint: String,
     /// The pattern of a divergence at its last capture. `None` for any other finding.
     pub pattern: Option<Pattern>,
-    /// What each object of a freeze waits for, such as `writer-output waits for passed-value`. A shard without
-    /// writers stands still as well, and is another bug than one whose writer is pinned.
+    /// What each object of a freeze waits for, such as `writer-output waits for passed-value`. A shard
+    /// without writers stands still as well, and is another bug than one whose writer is pinned.
     pub waits: BTreeSet<String>,
 }
 

@@ -22,8 +22,9 @@ use std::collections::HashSet;
 use std::hash::Hasher as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 /// The folder of the runs of a search. In the end only the one that was verified is left.
 const RUNS: &str = "runs";
