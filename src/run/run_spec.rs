@@ -245,7 +245,7 @@ impl RunSpec {
             Workload { out_of_order_percent: 1.., .. } if is_by_arrival => {
                 Err(RunSpecError::OutOfOrder { workload, target })
             }
-            Workload { duplicate_percent: 1.., .. } if has_own_log => {
+            _ if self.workload.duplicates() && has_own_log => {
                 Err(RunSpecError::Duplicates { workload, target })
             }
             _ => Ok(()),

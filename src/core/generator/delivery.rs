@@ -1,37 +1,9 @@
 //! How ops of the load are sent: once, or in the ways that go wrong between a client and a cluster.
 
+pub use crate::history::delivery::Delivery;
 use crate::history::workload::Workload;
 use crate::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
-
-/// How an op is sent. The client of any target can do each of these, so the cluster needs no part in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Once, and its answer is heard.
-    Once,
-    /// Twice in a row, as by a client that retries. The second answer is heard.
-    Twice,
-    /// Once, and its answer is not heard: the outcome is unknown, although the op happened.
-    Unanswered,
-    /// Never: the outcome is unknown, although the op did not happen.
-    Lost,
-}
-
-impl Delivery {
-    /// How often the op is sent.
-    pub fn copies(self) -> usize {
-        match self {
-            Delivery::Lost => 0,
-            Delivery::Once | Delivery::Unanswered => 1,
-            Delivery::Twice => 2,
-        }
-    }
-
-    /// Whether an answer is heard.
-    pub fn is_answered(self) -> bool {
-        matches!(self, Delivery::Once | Delivery::Twice)
-    }
-}
 
 /// Draws how ops are sent. The draw depends on the op alone, since sessions send ops when earlier ones of
 /// their key are answered, and not in the order of generation.

@@ -30,6 +30,8 @@ use std::vec::IntoIter;
 pub struct Generator {
     /// The ops that the workload gives; `None` if they are drawn.
     given: Option<IntoIter<Op>>,
+    /// How those are sent, in order.
+    given_deliveries: Vec<Delivery>,
     arrivals: Arrivals,
     keys: Keyspace,
     columns: Columns,
@@ -44,8 +46,12 @@ pub struct Generator {
 impl Generator {
     /// Starts at the first op of the load.
     pub fn new(workload: &Workload, schema: &Schema, seed: Seed) -> Generator {
+        let given = workload.writes.as_ref().map(|writes| ops_of(writes, schema));
+        let given_deliveries = given.iter().flatten().map(|(_, delivery)| *delivery).collect();
+        let ops = |given: Vec<(Op, Delivery)>| given.into_iter().map(|(op, _)| op).collect::<Vec<Op>>();
         Generator {
-            given: workload.writes.as_ref().map(|writes| ops_of(writes, schema).into_iter()),
+            given: given.map(|given| ops(given).into_iter()),
+            given_deliveries,
             arrivals: Arrivals::new(workload.rate_hz, seed),
             keys: Keyspace::new(workload, seed),
             columns: Columns::new(workload, schema, seed),
@@ -69,7 +75,11 @@ impl Generator {
 
     /// How an op of the load is sent.
     pub(crate) fn delivery(&self, op: u64) -> Delivery {
-        self.deliveries.of(op)
+        if self.given.is_none() {
+            return self.deliveries.of(op);
+        }
+        let at = op.checked_sub(CALIBRATION_OPS + 1).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.given_deliveries.get(at).copied()).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A load that a workload gives write by write, in place of one that is drawn: for a regression test, or for
 //! what a failing run was shrunk to.
 
+use super::delivery::Delivery;
 use super::duration;
 use super::schema::Value;
 use super::time::Nanos;
@@ -25,6 +26,9 @@ pub struct WriteSpec {
     /// Whether it deletes the key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delete: bool,
+    /// How it is sent.
+    #[serde(default, skip_serializing_if = "Delivery::is_once")]
+    pub delivery: Delivery,
     /// The values that it sets, by column. Any other column keeps its value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, Value>,

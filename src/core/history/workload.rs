@@ -1,5 +1,6 @@
 //! A workload: what is written. Stored in `run.json`.
 
+use super::delivery::Delivery;
 use super::duration;
 use super::given_load::{BoundarySpec, WriteSpec};
 use super::schema::{Merge, Provenance, Type};
@@ -111,17 +112,23 @@ pub struct Workload {
 impl Workload {
     /// Whether keys are deleted.
     pub fn deletes(&self) -> bool {
-        match &self.writes {
-            Some(writes) => writes.iter().any(|write| write.delete),
-            None => self.delete_percent > 0,
-        }
+        self.delete_percent > 0 || self.gives(|write| write.delete)
     }
-}
 
-impl Workload {
+    /// Whether ops are sent twice.
+    pub fn duplicates(&self) -> bool {
+        self.duplicate_percent > 0 || self.gives(|write| write.delivery == Delivery::Twice)
+    }
+
+    /// Whether it gives such a write.
+    fn gives(&self, is_one: impl Fn(&WriteSpec) -> bool) -> bool {
+        self.writes.iter().flatten().any(is_one)
+    }
+
     /// Whether comparison values of a key may tie or run backwards in the log.
     pub fn is_disorderly(&self) -> bool {
-        self.tie_percent > 0 || self.out_of_order_percent > 0
+        let gives = |write: &WriteSpec| write.version.is_some();
+        self.tie_percent > 0 || self.out_of_order_percent > 0 || self.gives(gives)
     }
 }
 

@@ -4,6 +4,7 @@ use super::candidate::Candidate;
 use crate::generator::generate::Generator;
 use crate::generator::given::writes_of;
 use crate::generator::ops::FILLERS;
+use crate::history::delivery::Delivery;
 use crate::history::event::{Event, Op, Phase};
 use crate::history::fault::{Condition, Step};
 use crate::history::given_load::BoundarySpec;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 
 /// What happened during the load, on the load's own clock: from its beginning, and without pauses.
 struct Load {
-    ops: Vec<Op>,
+    ops: Vec<(Op, Delivery)>,
     boundaries: Vec<BoundarySpec>,
     /// When each step began and when its cure did.
     steps: BTreeMap<String, (Nanos, Option<Nanos>)>,
@@ -69,15 +70,16 @@ fn load_of(record: &dyn RunRecord) -> Load {
             (Event::Phase { phase: Phase::Load }, _) => began = Some(event.t),
             (Event::Phase { phase: Phase::Quiesce | Phase::Done }, Some(_)) => break,
             (Event::Invoke { op }, Some(began)) if op.id < FILLERS => {
-                while load.ops.last().is_none_or(|last| last.id < op.id) {
+                while load.ops.last().is_none_or(|(last, _)| last.id < op.id) {
                     let Some(next) = drawn.next() else { break };
-                    load.ops.push(next);
+                    let delivery = drawn.delivery(next.id);
+                    load.ops.push((next, delivery));
                 }
-                let own = load.ops.iter().rev().find(|drawn| drawn.id == op.id);
+                let own = load.ops.iter().rev().map(|(own, _)| own).find(|own| own.id == op.id);
                 paused = own.map_or(paused, |own| op.due.0.saturating_sub(began.0 + own.due.0).max(paused));
             }
             (Event::Boundary, Some(began)) => {
-                let last = load.ops.last().map_or(Nanos(0), |op| op.due);
+                let last = load.ops.last().map_or(Nanos(0), |(op, _)| op.due);
                 boundaries.push((since(began), last));
             }
             (Event::FaultBegin { step, .. }, Some(began)) => {
