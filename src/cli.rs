@@ -3,6 +3,7 @@
 mod audit;
 mod compare;
 mod examples;
+mod list;
 mod output;
 mod serve;
 mod shrink;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use compare::CompareArgs;
 use dissent_core::history::trust::TrustChecksums;
 use examples::*;
+pub use list::{Kind, ListArgs};
 pub use output::{Format, Output};
 use output::{trust_checksums, whole};
 pub use serve::ServeArgs;
@@ -377,32 +379,6 @@ pub enum SchemaOf {
     Campaign,
     /// The lines between dissent and an adapter of your own (system `exec`)
     Exec,
-}
-
-/// `dissent list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// List only this kind
-    #[arg(value_enum)]
-    pub kind: Option<Kind>,
-    /// Show only this one, in full
-    #[arg(requires = "kind")]
-    pub name: Option<String>,
-}
-
-/// What can be listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// What a run writes
-    Workloads,
-    /// Which faults a run injects, and when
-    Nemeses,
-    /// Clusters to run against
-    Targets,
-    /// Kinds of fault
-    Faults,
-    /// Kinds of finding
-    Findings,
 }
 
 /// `dissent synth`.
