@@ -130,6 +130,16 @@ fn the_sample_workflows_do_what_they_say() {
     }
 }
 
+/// Goal: the plans in `tests/sweeps` can be run as they are.
+#[test]
+fn the_sample_plans_fit_their_targets() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sweeps");
+    for plan in ["guards.toml", "hold-time.toml", "overlap.toml"] {
+        let output = dissent(&samples, &["sweep", plan, "--plan-only"]);
+        assert!(output.status.success(), "{plan}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 fn shell(command: &str, folder: &Path) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_dissent")).parent().expect("a folder");
     let path = std::env::var("PATH").unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::output;
 use super::progress::searching;
 use super::resolve_run_spec::run_spec;
-use super::run::{cores, runtime};
+use super::runtime::{cores, runtime};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli::{Format, RunArgs, ShrinkArgs};
 use crate::config::ConfigFile as _;

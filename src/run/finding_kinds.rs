@@ -39,7 +39,12 @@ fn words(finding: &FindingKind) -> String {
             stored_name(&divergence.last.side),
             stored_name(&divergence.course)
         ),
-        FindingKind::Frozen(_) => "frozen".to_owned(),
+        FindingKind::Frozen(frozen) => format!(
+            "frozen {} {} {}",
+            stored_name(&frozen.kind),
+            stored_name(&frozen.grade),
+            stored_name(&frozen.course)
+        ),
         FindingKind::Regressed(_) => "regressed".to_owned(),
         FindingKind::Ahead(_) => "ahead".to_owned(),
         FindingKind::LostAck(_) => "lost-ack".to_owned(),
