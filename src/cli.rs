@@ -5,19 +5,21 @@ mod compare;
 mod examples;
 mod list;
 mod output;
+mod reference;
 mod serve;
 mod shrink;
 mod sweep;
 
 use crate::synth::Plant;
 pub use audit::AuditArgs;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 pub use compare::CompareArgs;
 use dissent_core::history::trust::TrustChecksums;
 use examples::*;
 pub use list::{Kind, ListArgs};
 pub use output::{Format, Output};
 use output::{trust_checksums, whole};
+pub use reference::{CompletionsArgs, ManArgs, SchemaArgs, SchemaOf};
 pub use serve::ServeArgs;
 pub use shrink::ShrinkArgs;
 use std::net::SocketAddr;
@@ -93,6 +95,12 @@ pub enum Command {
     /// Hold one fault, and undo it when dissent is gone
     #[command(hide = true)]
     Watchdog(WatchdogArgs),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
     /// Run a process of a built-in cluster
     #[command(hide = true)]
     Specimen(SpecimenArgs),
@@ -360,25 +368,6 @@ pub struct PackArgs {
     /// Folder for results, with one subfolder per run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
-}
-
-/// `dissent schema`.
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// Which format
-    #[arg(value_enum)]
-    pub of: SchemaOf,
-}
-
-/// Formats with a schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaOf {
-    /// verdict.json, and what `run` and `check` print with --format json
-    Verdict,
-    /// campaign.json, and what `sweep` prints with --format json
-    Campaign,
-    /// The lines between dissent and an adapter of your own (system `exec`)
-    Exec,
 }
 
 /// `dissent synth`.

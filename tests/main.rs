@@ -23,6 +23,7 @@ mod pack;
 mod pinot;
 mod property;
 mod raw;
+mod reference;
 mod report;
 mod self_test;
 mod shard;

@@ -135,3 +135,15 @@ and controller.vip.port), and write `control` into the target file, as `proxy = 
 
 Example:
   dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
+
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  dissent completions bash > ~/.local/share/bash-completion/completions/dissent
+  dissent completions zsh > ~/.zfunc/_dissent
+  dissent completions fish > ~/.config/fish/completions/dissent.fish";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  dissent man | man -l -
+  dissent man run | man -l -
+  dissent man --out ~/.local/share/man/man1";

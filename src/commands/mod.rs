@@ -11,6 +11,8 @@ mod doctor;
 mod heal;
 mod init;
 mod list;
+mod list_fitting;
+mod man;
 mod output;
 mod pack;
 mod progress;
@@ -100,6 +102,8 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Serve(args) => serve::serve(&args),
         Command::List(args) => list::list(&args),
         Command::Proxy(args) => proxy::proxy(&args),
+        Command::Completions(args) => man::completions(&args),
+        Command::Man(args) => man::man(&args),
         Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Specimen(args) => specimen::specimen(&args),
         Command::Synth(args) => synth::synth(&args),

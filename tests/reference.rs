@@ -1,0 +1,51 @@
+//! What the program says of itself: completions, manual pages; and how much it says of a run.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn run(results: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+    command.args(words).env("DISSENT_RESULTS", results).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.output().expect("the program starts")
+}
+
+/// What a command prints that ends well.
+#[track_caller]
+fn printed(words: &[&str]) -> String {
+    let output = run(Path::new("nowhere"), words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The commands that `--help` shows.
+fn commands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = lines.take_while(|line| line.starts_with("  "));
+    listed.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
+#[test]
+fn every_command_of_the_help_is_completed_and_has_a_manual_page() {
+    let commands = commands();
+    assert!(commands.len() > 15, "{commands:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = printed(&["completions", shell]);
+        for command in &commands {
+            assert!(script.contains(command.as_str()), "{shell}: {command}");
+        }
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let pages = dir.path().join("man1");
+    printed(&["man", "--out", &pages.display().to_string()]);
+    for command in commands.iter().filter(|command| *command != "help") {
+        let page = std::fs::read_to_string(pages.join(format!("dissent-{command}.1"))).expect(command);
+        assert!(page.contains(".SH DESCRIPTION"), "{page}");
+        assert_eq!(printed(&["man", command]), page);
+    }
+    assert_eq!(std::fs::read_to_string(pages.join("dissent.1")).expect("a page"), printed(&["man"]));
+    assert!(!pages.join("dissent-watchdog.1").exists());
+    let refused = run(dir.path(), &["man", "rnu"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean `run`?"));
+}
