@@ -17,7 +17,7 @@ pub use compare::CompareArgs;
 use dissent_core::history::trust::TrustChecksums;
 use examples::*;
 pub use list::{Kind, ListArgs};
-pub use output::{Format, Output};
+pub use output::{Detail, Format, Output};
 use output::{trust_checksums, whole};
 pub use reference::{CompletionsArgs, ManArgs, SchemaArgs, SchemaOf};
 pub use serve::ServeArgs;
@@ -30,6 +30,9 @@ pub use sweep::SweepArgs;
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 110, after_help = EXIT_CODES)]
 pub struct Cli {
+    /// How much is printed
+    #[command(flatten)]
+    pub detail: Detail,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -49,3 +49,42 @@ fn every_command_of_the_help_is_completed_and_has_a_manual_page() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean `run`?"));
 }
+
+/// `-q` leaves the last line, with and without JSON; `-v` tells what was asked of the target.
+#[test]
+fn a_run_says_as_much_as_is_wanted() {
+    let results = tempfile::tempdir().expect("a folder");
+    let plan = ["run", "sim-segments", "partial-upsert", "late-transition", "--seed", "1"];
+    let with = |more: &[&str]| {
+        let output = run(results.path(), &[&plan[..], more].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (text(output.stdout), text(output.stderr))
+    };
+    let (told, progress) = with(&[]);
+    let (quiet, nothing) = with(&["-q"]);
+    assert_eq!((quiet.lines().count(), nothing.as_str()), (1, ""));
+    assert!(told.lines().count() > 5 && quiet.starts_with("FAIL one-differs "), "{quiet}");
+    assert!(progress.starts_with("seed 1 "), "{progress}");
+    let (document, line) = with(&["-q", "--format", "json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&document).is_ok_and(|it| it["exit_code"] == 1));
+    assert_eq!(line.lines().count(), 1);
+    let (_, asked) = with(&["-v"]);
+    for part in [
+        "late-start: to begin hold-message on server-",
+        "late-start: in force",
+        "late-start: cured",
+        ": opened at offset ",
+        ": committed, offsets ",
+        "capture 0: calibration",
+        " rows of ",
+        "capture 0: complete",
+    ] {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
+    let quiet = run(results.path(), &[&["--quiet"], &plan[..], &["--runs", "3"]].concat());
+    let quiet = String::from_utf8(quiet.stdout).expect("text");
+    assert!(quiet.lines().count() == 1 && quiet.starts_with("FAIL "), "{quiet}");
+    let both = run(results.path(), &[&plan[..], &["-q", "-v"]].concat());
+    assert_eq!(both.status.code(), Some(2));
+}

@@ -30,6 +30,17 @@ pub struct Output {
     pub format: Format,
 }
 
+/// How much is printed besides the result.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Detail {
+    /// Of a verdict, print only the last line; show no progress. Errors are printed
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print to stderr what the run asks of its target, and when: faults, boundaries, captures, reads
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
 /// Output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

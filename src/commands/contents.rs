@@ -17,7 +17,7 @@ pub(super) fn print_verdict(judged: &JudgedRun, shows_values: bool, format: Form
     let mut verdicts = Verdicts::new(format);
     verdicts.judged(judged);
     if !shows_values && !judged.verdict.findings.is_empty() {
-        output::status("keys and values are hashed: --show-values shows them");
+        output::progress("keys and values are hashed: --show-values shows them");
     }
     verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
     judged.exit

@@ -101,7 +101,7 @@ Buggy variants are expected to FAIL.
 
 /// Runs all variants and reports whether each gave the expected result.
 pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
-    output::result(OPENING);
+    output::summary(OPENING);
     let specs = |name: fn(SpecimenKind) -> &'static str| {
         ARMS.iter().map(|arm| arm.spec(name(arm.plan.on))).collect::<Result<Vec<_>, _>>()
     };
@@ -126,7 +126,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
         return cut_off(cut, &rows);
     }
     for (arm, spec) in ARMS.iter().zip(&virtual_time) {
-        output::status(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
+        output::progress(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
         let bar = counting(args.runs);
         let summary = simulate_all(spec, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
@@ -138,7 +138,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
             }
         }
     }
-    output::result(&format!("\n{}", arms(&rows)));
+    output::summary(&format!("\n{}", arms(&rows)));
     if as_expected {
         output::result("all variants gave the expected result");
         Exit::Pass
@@ -150,7 +150,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
 
 /// Reports the variants that finished before a signal.
 fn cut_off(cut: StopSignal, rows: &[VariantRow]) -> Exit {
-    output::result(&format!("\n{}", arms(rows)));
+    output::summary(&format!("\n{}", arms(rows)));
     let (ran, all) = (rows.len(), 2 * ARMS.len());
     output::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
     cut.exit()
@@ -184,7 +184,7 @@ fn real_arms(
     args: &cli::DemoArgs,
     specs: &[RunSpec],
 ) -> Result<(Vec<CampaignSummary>, Option<StopSignal>), RunError> {
-    output::status(&format!("seed {}: processes", args.seed));
+    output::progress(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
     let failed = |what, error: &dyn std::fmt::Display| RunError::Surroundings {
         what,
@@ -230,10 +230,10 @@ fn real_arms(
 fn told(arm: &str, outcome: &RunOutcome) {
     let JudgedRun { verdict, meta, .. } = &outcome.judged;
     if verdict.outcome == VerdictOutcome::Fail {
-        output::result(&terminal::summary(verdict, meta, output::style()));
+        output::summary(&terminal::summary(verdict, meta, output::style()));
     }
     let report = outcome.judged.report().map(|path| path.display().to_string());
-    output::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, meta, report.as_deref())));
+    output::summary(&format!("{arm}, processes: {}", terminal::last_line(verdict, meta, report.as_deref())));
     output::notices(outcome);
 }
 

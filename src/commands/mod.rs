@@ -59,6 +59,7 @@ fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn dispatch(cli: Cli) -> Exit {
+    output::set_detail(cli.detail);
     if let Command::Run(cli::RunArgs { output, .. })
     | Command::Check(cli::CheckArgs { output, .. })
     | Command::Raw(cli::RawArgs { output, .. }) = &cli.command

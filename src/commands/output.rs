@@ -5,7 +5,7 @@
 //! a reader must not mistake missing output for success.
 
 use crate::adapter::exec::messages::PROTOCOL_SCHEMA;
-use crate::cli::{Cli, Format, SchemaOf};
+use crate::cli::{Cli, Detail, Format, SchemaOf};
 use crate::exit::Exit;
 use crate::report::{json, self_test, sweep, terminal};
 use crate::run::error::RunError;
@@ -32,6 +32,24 @@ pub(super) fn set_format(format: Format) {
 }
 
 /// The first error of writing to standard output.
+/// How much is printed, set once at the start.
+static DETAIL: OnceLock<Detail> = OnceLock::new();
+
+/// Sets how much is printed.
+pub(super) fn set_detail(detail: Detail) {
+    DETAIL.get_or_init(|| detail);
+}
+
+/// Whether only the last line of a verdict is wanted, and no progress.
+pub(super) fn is_quiet() -> bool {
+    DETAIL.get().is_some_and(|detail| detail.quiet)
+}
+
+/// Whether everything is to be told that a run does.
+pub(super) fn is_verbose() -> bool {
+    DETAIL.get().is_some_and(|detail| detail.verbose)
+}
+
 static UNTOLD: OnceLock<String> = OnceLock::new();
 
 /// Prints a line of the result.
@@ -40,6 +58,13 @@ pub(super) fn result(text: &str) {
 }
 
 /// Passes standard output on, for results that are too long for one text.
+/// Prints a text that the last line sums up.
+pub(super) fn summary(text: &str) {
+    if !is_quiet() {
+        result(text);
+    }
+}
+
 pub(super) fn stream<T>(print: impl FnOnce(&mut dyn Write) -> T) -> T {
     let mut to = BufWriter::new(std::io::stdout().lock());
     let printed = print(&mut to);
@@ -86,6 +111,13 @@ pub(super) fn status(text: &str) {
 }
 
 /// Prints an error and returns its exit code.
+/// Prints to standard error how things go.
+pub(super) fn progress(text: &str) {
+    if !is_quiet() {
+        status(text);
+    }
+}
+
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
     status(&format!("error: {error}"));
     document(&error.to_string(), exit)
@@ -245,8 +277,8 @@ fn people(judged: &JudgedRun, format: Format) {
     let test = judged.self_test.as_ref().map(self_test::line);
     match format {
         Format::Human => {
-            result(&terminal::summary(&judged.verdict, &judged.meta, style()));
-            test.iter().for_each(|line| result(line));
+            summary(&terminal::summary(&judged.verdict, &judged.meta, style()));
+            test.iter().for_each(|line| summary(line));
         }
         Format::Json => test.iter().for_each(|line| status(line)),
     }

@@ -1,4 +1,5 @@
-//! Progress of a run on standard error: a live line on a terminal, otherwise one line per event.
+//! Progress of a run on standard error: a live line on a terminal, otherwise, and with `-v`, one line per
+//! event.
 
 use super::output;
 use crate::run::observer::{LiveLines, Observer, stamp};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 /// A progress bar that counts runs.
 pub(super) fn counting(runs: u32) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(u64::from(runs)), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(u64::from(runs)), draw_target());
     bar.set_style(style("{spinner} {pos}/{len} runs  {elapsed}  {msg}"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -18,7 +19,7 @@ pub(super) fn counting(runs: u32) -> ProgressBar {
 
 /// A progress bar for a search that has no known end.
 pub(super) fn searching() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(None, draw_target());
     bar.set_style(style("{spinner} {pos} tries  {elapsed}  {msg}"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -26,7 +27,7 @@ pub(super) fn searching() -> ProgressBar {
 
 /// A progress bar that counts chunks.
 pub(super) fn chunks() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(0), draw_target());
     bar.set_style(style("{spinner} {pos}/{len} chunks  {elapsed}  {eta} left"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -34,9 +35,13 @@ pub(super) fn chunks() -> ProgressBar {
 
 /// A progress bar that counts bytes.
 pub(super) fn reading(bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(bytes), draw_target());
     bar.set_style(style("{spinner} {bytes}/{total_bytes}  {elapsed}  {eta} left"));
     bar
+}
+
+fn draw_target() -> ProgressDrawTarget {
+    if output::is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -56,7 +61,8 @@ pub(super) struct ProgressWatch {
 
 impl ProgressWatch {
     pub(super) fn new() -> ProgressWatch {
-        let bar = output::is_watched().then(|| {
+        let is_line = output::is_watched() && !output::is_quiet() && !output::is_verbose();
+        let bar = is_line.then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(style("{spinner} {elapsed}  {msg}"));
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -69,7 +75,7 @@ impl ProgressWatch {
             unanswered: 0,
             captures: 0,
             faults: Vec::new(),
-            lines: LiveLines::default(),
+            lines: if output::is_verbose() { LiveLines::verbose() } else { LiveLines::default() },
         }
     }
 
@@ -108,7 +114,7 @@ impl Observer for ProgressWatch {
         }
         match (&self.bar, self.lines.of(event)) {
             (Some(bar), _) => bar.set_message(self.line()),
-            (None, Some(line)) => output::status(&format!("{}  {line}", stamp(now))),
+            (None, Some(line)) => output::progress(&format!("{}  {line}", stamp(now))),
             (None, None) => {}
         }
     }

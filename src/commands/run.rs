@@ -15,7 +15,7 @@ use crate::run::hooks::with_hooks;
 use crate::run::judging::JudgedRun;
 use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
-use crate::run::simulated_run::{Retention, run_simulated};
+use crate::run::simulated_run::{Retention, run_simulated, watch_simulated};
 use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
 use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, jobs, parts};
 use dissent_core::campaign::part::Extent;
@@ -34,7 +34,7 @@ pub(super) fn run(args: &cli::RunArgs) -> Exit {
         return output::failure(&error, Exit::Usage);
     }
     let seed = Seed(args.seed.unwrap_or_else(draw_seed));
-    output::status(&format!("seed {}  {}", seed.0, spec.title()));
+    output::progress(&format!("seed {}  {}", seed.0, spec.title()));
     match (args.plan_only, args.runs) {
         (true, _) => plan_only(&spec, seed),
         (false, ..=1) => one(args, &spec, seed),
@@ -56,7 +56,11 @@ fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
 fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
     if spec.target.is_simulated() {
-        return match run_simulated(spec, seed, results, Retention::All) {
+        let judged = match output::is_verbose() {
+            true => watch_simulated(spec, seed, results, Retention::All, &mut ProgressWatch::new()),
+            false => run_simulated(spec, seed, results, Retention::All),
+        };
+        return match judged {
             Ok(judged) => tell(&judged, args.output.format),
             Err(error) => output::report_lost(&error, seed, Verdicts::new(args.output.format)),
         };
@@ -171,8 +175,8 @@ impl ManyRuns {
         match summary {
             Ok(summary) => {
                 if verdicts.are_text() {
-                    output::result(&campaign::words(&summary, title));
-                    output::result(&format!("  verdicts, junit.xml and report: {}", folder.display()));
+                    output::summary(&campaign::words(&summary, title));
+                    output::summary(&format!("  verdicts, junit.xml and report: {}", folder.display()));
                 }
                 verdicts.end(&end);
                 output::last_line(&campaign::last_line(&summary, first));

@@ -179,11 +179,11 @@ impl PreparedShrink {
             bar.set_position(tries);
             bar.set_message(format!("{steps} steps and {writes} writes left"));
             if !output::is_watched() && tries.is_multiple_of(every) {
-                output::status(&format!("{tries} tries  {steps} steps and {writes} writes left"));
+                output::progress(&format!("{tries} tries  {steps} steps and {writes} writes left"));
             }
         };
         let search = Search::begin(self.spec.clone(), runtime, &each)?;
-        output::status(&format!("{}  {}", self.spec.class, self.spec.dir.display()));
+        output::progress(&format!("{}  {}", self.spec.class, self.spec.dir.display()));
         let left = search.shrink(self.start.clone());
         bar.finish_and_clear();
         let left = left?;
@@ -254,7 +254,7 @@ impl PreparedShrink {
 /// Prints the result.
 fn conclude(args: &ShrinkArgs, document: &ShrinkDocument, exit: Exit) -> Exit {
     match args.output.format {
-        Format::Human => output::result(&words(document)),
+        Format::Human => output::summary(&words(document)),
         Format::Json => output::result(&serde_json::to_string_pretty(document).unwrap_or_default()),
     }
     output::last_line(&last_line(document));

@@ -80,7 +80,7 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
     let wanted = format!("sweep-{}-seed{first}", plan.name);
     let folder = SweepFolder::create(&args.output.results, &wanted, &plan)
         .map_err(|error| output::failure(&error, error.exit()))?;
-    output::status(&format!(
+    output::progress(&format!(
         "seed {first}  {count} arms x {} runs in {parts} parts  {}",
         plan.extent.runs,
         folder.path().display()
@@ -178,11 +178,11 @@ fn conclude(args: &SweepArgs, folder: &SweepFolder, plan: &FrozenPlan, swept: &S
         output::status(&format!("error: {error}"));
     }
     match args.output.format {
-        Format::Human => output::result(&words(&campaign)),
+        Format::Human => output::summary(&words(&campaign)),
         Format::Json => output::result(&serde_json::to_string_pretty(&campaign).unwrap_or_default()),
     }
     if campaign.is_unfinished() {
-        output::status(&format!("go on with: dissent sweep --resume {}", folder.path().display()));
+        output::progress(&format!("go on with: dissent sweep --resume {}", folder.path().display()));
     }
     output::last_line(&line);
     exit

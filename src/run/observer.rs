@@ -26,9 +26,16 @@ impl Observer for NoObserver {
 pub struct LiveLines {
     /// The replicas that do not answer, so that this is shown once and not for every sample.
     silent: BTreeSet<String>,
+    /// Whether everything is selected but what happens many times a second: ops and samples.
+    is_verbose: bool,
 }
 
 impl LiveLines {
+    /// Selects also what the run asks of its target, and what the target tells.
+    pub fn verbose() -> LiveLines {
+        LiveLines { is_verbose: true, ..LiveLines::default() }
+    }
+
     /// The line for an event. None if it is not worth one.
     pub fn of(&mut self, event: &Event) -> Option<String> {
         match event {
@@ -36,8 +43,42 @@ impl LiveLines {
             Event::Sample { replica, .. } if self.silent.remove(replica) => {
                 Some(format!("{replica}: answers again"))
             }
-            event => line(event),
+            event => line(event).or_else(|| self.is_verbose.then(|| detail(event)).flatten()),
         }
+    }
+}
+
+/// The line for an event that matters only to those who look closely.
+fn detail(event: &Event) -> Option<String> {
+    match event {
+        Event::FaultBegin { step, fault, .. } => {
+            let partition = fault.partition.map(|number| format!(", partition {number}"));
+            let seq = fault.seq.map(|seq| format!(", segment {seq}"));
+            let at = [partition, seq].into_iter().flatten().collect::<String>();
+            Some(format!("{step}: to begin {} on {}{at}", fault.kind.name(), fault.replica))
+        }
+        Event::CureBegin { step, .. } => Some(format!("{step}: to be cured")),
+        Event::Segment { segment } => Some(match segment.end {
+            Some(end) => format!("{}: committed, offsets {} to {end}", segment.name, segment.start),
+            None => format!("{}: opened at offset {}", segment.name, segment.start),
+        }),
+        Event::Canary { partition, op } => Some(format!("canary of partition {partition}: op {op}")),
+        Event::Read(read) => Some(format!(
+            "capture {}: {} rows of {} on {}, offsets {} to {}",
+            read.capture, read.rows, read.before.segment, read.replica, read.from, read.end_after
+        )),
+        Event::CurrentRead(read) => Some(format!(
+            "capture {}: the current rows of partition {} on {}",
+            read.capture, read.partition, read.replica
+        )),
+        Event::Contents(shard) => Some(format!("capture {}: the contents of the shard", shard.capture)),
+        Event::CaptureEnd { capture } => Some(format!("capture {capture}: complete")),
+        Event::ChecksumsRefuted { segment, .. } => Some(format!("{segment}: equal checksums, other rows")),
+        Event::Lifecycle(told) => {
+            let segment = told.segment.as_ref().map(|segment| format!(" {segment}")).unwrap_or_default();
+            Some(format!("{} tells: {}{segment}", told.replica, told.kind))
+        }
+        _ => None,
     }
 }
 

@@ -3,8 +3,10 @@
 use super::error::RunError;
 use super::folder_name::{in_fresh_folder, name_of};
 use super::judging::JudgedRun;
+use super::observer::{NoObserver, Observer};
 use super::run_spec::RunSpec;
 use crate::exit::Exit;
+use dissent_core::history::run_record::RunRecord as _;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;
 use dissent_store::latest_run::mark_latest;
@@ -28,9 +30,21 @@ pub fn run_simulated(
     results: &Path,
     keep: Retention,
 ) -> Result<JudgedRun, RunError> {
+    watch_simulated(spec, seed, results, keep, &mut NoObserver)
+}
+
+/// The same, and shows its events to an observer, at once when the virtual time is over.
+pub fn watch_simulated(
+    spec: &RunSpec,
+    seed: Seed,
+    results: &Path,
+    keep: Retention,
+    watcher: &mut dyn Observer,
+) -> Result<JudgedRun, RunError> {
     spec.check()?;
     let meta = spec.meta(seed, None)?;
     let record = dissent_simulator::run(&meta, spec.timing, &spec.simulation()?)?;
+    record.events().for_each(|timed| watcher.event(timed.t, &timed.event));
     let mut judged = JudgedRun::new(&record, Exit::Pass);
     judged.name = name_of(spec, seed);
     if spec.self_test {
