@@ -72,10 +72,10 @@ pub enum Command {
     #[command(after_help = PACK_EXAMPLES)]
     Pack(PackArgs),
     /// Print the JSON Schema of a format
-    #[command(after_help = "Example:\n  dissent schema verdict > verdict.schema.json")]
+    #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArgs),
-    /// List workloads, nemeses, targets, faults and findings
-    #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
+    /// List workloads, nemeses, targets, faults, findings, and the fields of files
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Browse runs and sweeps of a results folder, on this machine only
     #[command(after_help = "Example:\n  dissent serve --results /var/lib/dissent --port 8080")]
@@ -95,15 +95,15 @@ pub enum Command {
     /// Drop tables, topics and schemas left behind by earlier runs
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(CleanArgs),
-    /// Hold one fault, and undo it when dissent is gone
-    #[command(hide = true)]
-    Watchdog(WatchdogArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Print a manual page, or write all of them
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
+    /// Hold one fault, and undo it when dissent is gone
+    #[command(hide = true)]
+    Watchdog(WatchdogArgs),
     /// Run a process of a built-in cluster
     #[command(hide = true)]
     Specimen(SpecimenArgs),

@@ -88,3 +88,37 @@ fn a_run_says_as_much_as_is_wanted() {
     let both = run(results.path(), &[&plan[..], &["-q", "-v"]].concat());
     assert_eq!(both.status.code(), Some(2));
 }
+
+/// What an editor and `dissent list fields` say of files, and that all errors of a file are told at once.
+#[test]
+fn fields_are_listed_and_a_wrong_file_is_refused_with_all_its_errors() {
+    for kind in ["workload", "nemesis", "sweep", "target", "known"] {
+        let schema: serde_json::Value = serde_json::from_str(&printed(&["schema", kind])).expect("JSON");
+        let fields = printed(&["list", "fields", kind]);
+        for field in schema["properties"].as_object().expect("fields").keys() {
+            assert!(fields.contains(&format!("{kind}.{field} ")), "{kind}.{field}: {fields}");
+        }
+    }
+    let merge = printed(&["list", "fields", "workload.column.merge"]);
+    assert!(
+        merge.contains("default \"overwrite\"") && merge.contains("\"union\": Lists become a set"),
+        "{merge}"
+    );
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("mine.toml").display().to_string();
+    std::fs::write(&file, "rate = 0\nload = \"0s\"\n[[column]]\nname = \"a\"\ntype = \"long\"\n")
+        .expect("written");
+    let refused = run(dir.path(), &["run", "sim-segments", &file, "none"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2));
+    for part in
+        ["1:8: 0 ops per second", "write 1 to 1000000", "2:8: the load must not be zero", "such as `3s`"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    std::fs::write(&file, "[[column]]\nname = \"a\"\ntype = \"long\"\n").expect("written");
+    let least = run(dir.path(), &["run", "sim-segments", &file, "none", "--seed", "1", "-q"]);
+    let told = String::from_utf8_lossy(&least.stdout).into_owned();
+    assert!(least.status.success() && told.starts_with("PASS "), "{told}");
+}

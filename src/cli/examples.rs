@@ -136,6 +136,20 @@ and controller.vip.port), and write `control` into the target file, as `proxy = 
 Example:
   dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
 
+pub(super) const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  dissent schema verdict > verdict.schema.json
+  dissent schema workload > workload.schema.json
+
+With the line `#:schema ./workload.schema.json` at the top of a file, editors complete and check it.";
+
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  dissent list
+  dissent list nemeses late-transition
+  dissent list fields workload
+  dissent list fields nemesis.step.until";
+
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   dissent completions bash > ~/.local/share/bash-completion/completions/dissent

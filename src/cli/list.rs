@@ -26,4 +26,6 @@ pub enum Kind {
     Faults,
     /// Kinds of finding
     Findings,
+    /// Fields of the files that you write; NAME is a field, or workload, nemesis, sweep, target or known
+    Fields,
 }

@@ -21,6 +21,16 @@ pub enum SchemaOf {
     Campaign,
     /// The lines between dissent and an adapter of your own (system `exec`)
     Exec,
+    /// A workload file
+    Workload,
+    /// A nemesis plan
+    Nemesis,
+    /// A plan of a sweep
+    Sweep,
+    /// A target file
+    Target,
+    /// A file of known issues
+    Known,
 }
 
 /// `dissent completions`.

@@ -4,6 +4,7 @@ use super::output;
 use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::ConfigError;
+use crate::config::file_schema::{self, Field};
 use crate::exit::Exit;
 use crate::report::catalogue::{FINDINGS, FindingText, faults, targets};
 use crate::report::terminal::wrapped;
@@ -18,7 +19,7 @@ pub(super) fn list(args: &cli::ListArgs) -> Exit {
             Exit::Pass
         }
         (None, _) => {
-            for kind in [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings] {
+            for kind in IN_SHORT {
                 output::result(heading(kind));
                 list_kind(kind);
                 output::result("");
@@ -28,6 +29,10 @@ pub(super) fn list(args: &cli::ListArgs) -> Exit {
     }
 }
 
+/// What is listed if nothing is asked for.
+const IN_SHORT: [Kind; 5] =
+    [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings];
+
 fn heading(kind: Kind) -> &'static str {
     match kind {
         Kind::Workloads => "workloads",
@@ -35,16 +40,19 @@ fn heading(kind: Kind) -> &'static str {
         Kind::Targets => "targets",
         Kind::Faults => "faults",
         Kind::Findings => "findings",
+        Kind::Fields => "fields",
     }
 }
 
 /// Name, one-line description and full text of each thing of a kind.
-fn things(kind: Kind) -> Vec<(&'static str, String, String)> {
+fn things(kind: Kind) -> Vec<(String, String, String)> {
     let told = |table: Vec<(&'static str, String)>| {
-        table.into_iter().map(|(name, about)| (name, about.clone(), about)).collect()
+        table.into_iter().map(|(name, about)| (name.to_owned(), about.clone(), about)).collect()
     };
     let files = |files: &'static [EmbeddedFile]| {
-        files.iter().map(|file| (file.name, opening(file.text).to_owned(), file.text.to_owned())).collect()
+        let thing =
+            |file: &EmbeddedFile| (file.name.to_owned(), opening(file.text).to_owned(), file.text.to_owned());
+        files.iter().map(thing).collect()
     };
     match kind {
         Kind::Workloads => files(WORKLOADS),
@@ -52,9 +60,26 @@ fn things(kind: Kind) -> Vec<(&'static str, String, String)> {
         Kind::Targets => told(targets()),
         Kind::Faults => told(faults()),
         Kind::Findings => {
-            FINDINGS.iter().map(|text| (text.name, text.about.to_owned(), whole(text))).collect()
+            let thing = |text: &FindingText| (text.name.to_owned(), text.about.to_owned(), whole(text));
+            FINDINGS.iter().map(thing).collect()
+        }
+        Kind::Fields => {
+            file_schema::ALL.into_iter().flat_map(|(name, schema)| fields(name, schema)).collect()
         }
     }
+}
+
+/// The fields of a kind of file, as things to list.
+fn fields(file: &str, schema: &str) -> Vec<(String, String, String)> {
+    let thing = |field: Field| {
+        let default = field.default.map(|default| format!("; default {default}"));
+        let given = if field.is_required { Some("; required".to_owned()) } else { default };
+        let about = format!("{}{}. {}", field.form, given.unwrap_or_default(), field.about);
+        let choices = field.choices.iter().map(|(form, about)| format!("\n  {form}: {about}"));
+        let text = about.clone() + &choices.collect::<String>();
+        (format!("{file}.{}", field.path), about, text)
+    };
+    file_schema::fields(schema).into_iter().map(thing).collect()
 }
 
 /// All that is said of a kind of finding, a paragraph each.
@@ -69,10 +94,13 @@ fn opening(text: &'static str) -> &'static str {
 }
 
 fn list_kind(kind: Kind) {
-    let things = things(kind);
+    print(things(kind));
+}
+
+fn print(things: Vec<(String, String, String)>) {
     let width = things.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     for (name, about, _) in things {
-        let mut label = name;
+        let mut label = name.as_str();
         for line in wrapped(&about, output::width().saturating_sub(width + 4)) {
             output::result(&format!("  {label:<width$}  {line}"));
             label = "";
@@ -81,6 +109,11 @@ fn list_kind(kind: Kind) {
 }
 
 fn show(kind: Kind, name: &str) -> Exit {
+    let file = file_schema::ALL.into_iter().find(|(file, _)| kind == Kind::Fields && *file == name);
+    if let Some((file, schema)) = file {
+        print(fields(file, schema));
+        return Exit::Pass;
+    }
     let things = things(kind);
     match things.iter().find(|(known, ..)| *known == name) {
         Some((.., text)) => {
@@ -88,13 +121,14 @@ fn show(kind: Kind, name: &str) -> Exit {
             Exit::Pass
         }
         None => {
-            let known: Vec<&str> = things.iter().map(|(known, ..)| *known).collect();
+            let known: Vec<&str> = things.iter().map(|(known, ..)| known.as_str()).collect();
             let kind = match kind {
                 Kind::Workloads => "workload",
                 Kind::Nemeses => "nemesis plan",
                 Kind::Targets => "target",
                 Kind::Faults => "fault",
                 Kind::Findings => "finding",
+                Kind::Fields => "field",
             };
             output::refusal(ConfigError::UnknownName {
                 kind,

@@ -6,6 +6,8 @@
 
 use crate::adapter::exec::messages::PROTOCOL_SCHEMA;
 use crate::cli::{Cli, Detail, Format, SchemaOf};
+use crate::config::error::ConfigError;
+use crate::config::file_schema;
 use crate::exit::Exit;
 use crate::report::{json, self_test, sweep, terminal};
 use crate::run::error::RunError;
@@ -18,6 +20,7 @@ use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::nearest::nearest;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
+use miette::Diagnostic as _;
 use serde_json::json;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::sync::OnceLock;
@@ -31,7 +34,6 @@ pub(super) fn set_format(format: Format) {
     FORMAT.get_or_init(|| format);
 }
 
-/// The first error of writing to standard output.
 /// How much is printed, set once at the start.
 static DETAIL: OnceLock<Detail> = OnceLock::new();
 
@@ -50,6 +52,7 @@ pub(super) fn is_verbose() -> bool {
     DETAIL.get().is_some_and(|detail| detail.verbose)
 }
 
+/// The first error of writing to standard output.
 static UNTOLD: OnceLock<String> = OnceLock::new();
 
 /// Prints a line of the result.
@@ -57,7 +60,6 @@ pub(super) fn result(text: &str) {
     note(writeln!(std::io::stdout(), "{text}"));
 }
 
-/// Passes standard output on, for results that are too long for one text.
 /// Prints a text that the last line sums up.
 pub(super) fn summary(text: &str) {
     if !is_quiet() {
@@ -65,6 +67,7 @@ pub(super) fn summary(text: &str) {
     }
 }
 
+/// Passes standard output on, for results that are too long for one text.
 pub(super) fn stream<T>(print: impl FnOnce(&mut dyn Write) -> T) -> T {
     let mut to = BufWriter::new(std::io::stdout().lock());
     let printed = print(&mut to);
@@ -110,7 +113,6 @@ pub(super) fn status(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
-/// Prints an error and returns its exit code.
 /// Prints to standard error how things go.
 pub(super) fn progress(text: &str) {
     if !is_quiet() {
@@ -118,6 +120,7 @@ pub(super) fn progress(text: &str) {
     }
 }
 
+/// Prints an error and returns its exit code.
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
     status(&format!("error: {error}"));
     document(&error.to_string(), exit)
@@ -133,8 +136,16 @@ fn document(error: &str, exit: Exit) -> Exit {
 }
 
 /// Prints what is wrong with an option or a file, with its place in the text.
-pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
+pub(super) fn refusal(error: ConfigError) -> Exit {
     let told = error.to_string();
+    match error {
+        ConfigError::Several(errors) => errors.into_iter().for_each(explained),
+        error => explained(error),
+    }
+    document(&told, Exit::Usage)
+}
+
+fn explained(error: ConfigError) {
     match error.source_code() {
         Some(_) => status(&format!("{:?}", miette::Report::new(error))),
         // Without a source text, print one line without wrapping, so that names in it can be copied.
@@ -143,7 +154,6 @@ pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) ->
             error.help().iter().for_each(|help| status(&format!("  help: {help}")));
         }
     }
-    document(&told, Exit::Usage)
 }
 
 /// Prints help, or what is wrong with the arguments.
@@ -280,7 +290,7 @@ fn people(judged: &JudgedRun, format: Format) {
             summary(&terminal::summary(&judged.verdict, &judged.meta, style()));
             test.iter().for_each(|line| summary(line));
         }
-        Format::Json => test.iter().for_each(|line| status(line)),
+        Format::Json => test.iter().for_each(|line| progress(line)),
     }
     last_line(&last);
 }
@@ -291,6 +301,11 @@ pub(super) fn schema(of: SchemaOf) {
         SchemaOf::Verdict => result(json::SCHEMA.trim_end()),
         SchemaOf::Campaign => result(sweep::SCHEMA.trim_end()),
         SchemaOf::Exec => result(PROTOCOL_SCHEMA.trim_end()),
+        SchemaOf::Workload => result(file_schema::WORKLOAD.trim_end()),
+        SchemaOf::Nemesis => result(file_schema::NEMESIS.trim_end()),
+        SchemaOf::Sweep => result(file_schema::SWEEP.trim_end()),
+        SchemaOf::Target => result(file_schema::TARGET.trim_end()),
+        SchemaOf::Known => result(file_schema::KNOWN.trim_end()),
     }
 }
 

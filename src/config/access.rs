@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The user, and where the password or token is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Credentials {
     /// The user name that belongs to the password.

@@ -13,6 +13,8 @@ pub trait ConfigFile: DeserializeOwned {
     const FOLDER: &'static str;
     /// The built-in files, in alphabetical order.
     const CATALOGUE: &'static [EmbeddedFile];
+    /// Its JSON Schema.
+    const SCHEMA: &'static str;
     /// The keys of `--set` that belong to this kind. They are spelled as in a file, except `keys`, the number
     /// of live keys per partition.
     const SETTINGS: &'static [&'static str];
@@ -24,6 +26,6 @@ pub trait ConfigFile: DeserializeOwned {
     fn set_folder(&mut self, _folder: &Path) {}
     /// Sets the field of a key in [`ConfigFile::SETTINGS`], or of one with [`ConfigFile::PREFIX`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
-    /// Refuses values that parse, but are invalid.
-    fn check(&self) -> Result<(), InvalidValue>;
+    /// The values that parse, but are invalid.
+    fn check(&self) -> Vec<InvalidValue>;
 }

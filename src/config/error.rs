@@ -59,6 +59,9 @@ pub enum ConfigError {
         #[help]
         help: Option<String>,
     },
+    /// A file with several errors, in the order of its text.
+    #[error("{}", .0.iter().map(ConfigError::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<ConfigError>),
     /// A target file that does not allow an action.
     #[error("{path} does not allow dissent to {what}")]
     #[diagnostic(help("to allow it, add the line `{line} = true` under [allow]"))]

@@ -2,6 +2,7 @@
 
 use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue, reword};
+use super::structure::misfits;
 use dissent_core::nearest::advise;
 use miette::NamedSource;
 use std::io::Read as _;
@@ -17,6 +18,9 @@ const FILE_BYTES_MAX: u64 = 1 << 24;
 pub(super) fn is_path(argument: &str) -> bool {
     argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml")
 }
+
+/// An error: its place in the text, what is wrong there, and what would be right.
+type Placed = (Range<usize>, String, Option<String>);
 
 /// The text of a file and its names.
 pub(super) struct Source {
@@ -70,10 +74,8 @@ impl Source {
         self,
         further: impl Fn(&T) -> Result<(), InvalidValue>,
     ) -> Result<T, ConfigError> {
-        let mut document: T = toml::from_str(&self.text).map_err(|error| {
-            let (problem, help) = reword(error.message());
-            self.error(error.span().unwrap_or(0..0), problem, help)
-        })?;
+        let mut document: T =
+            toml::from_str(&self.text).map_err(|error| self.unreadable(T::SCHEMA, &error))?;
         let name = document.name();
         if !name.is_empty() {
             let help = "its name is the file name; remove the line".to_owned();
@@ -85,10 +87,41 @@ impl Source {
         }
         name.clone_from(&self.stem);
         document.set_folder(Path::new(&self.file).parent().unwrap_or(Path::new("")));
-        match document.check().and_then(|()| further(&document)) {
-            Ok(()) => Ok(document),
-            Err(InvalidValue { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),
+        let invalid = document.check().into_iter().chain(further(&document).err());
+        let placed = invalid.map(|InvalidValue { at, problem, help }| (self.span(&at), problem, Some(help)));
+        match placed.collect::<Vec<Placed>>() {
+            none if none.is_empty() => Ok(document),
+            some => Err(self.errors(some)),
         }
+    }
+
+    /// Why the text cannot be read: what is no TOML, or else all that does not fit the schema. The parser may
+    /// know more of its first error than the schema.
+    fn unreadable(&self, schema: &str, first: &toml::de::Error) -> ConfigError {
+        let placed = |error: &toml::de::Error| {
+            let (problem, help) = reword(error.message());
+            (error.span().unwrap_or(0..0), problem, help)
+        };
+        let (root, broken) = DeTable::parse_recoverable(&self.text);
+        if !broken.is_empty() {
+            return self.errors(broken.iter().map(placed).collect());
+        }
+        let first = placed(first);
+        let misfits = misfits(schema, root.get_ref()).into_iter();
+        let mut found: Vec<Placed> =
+            misfits.map(|misfit| (misfit.span, misfit.problem, Some(misfit.help))).collect();
+        if !found.iter().any(|(span, ..)| *span == first.0) {
+            found.push(first);
+        }
+        self.errors(found)
+    }
+
+    /// The errors, in the order of the text.
+    fn errors(&self, mut found: Vec<Placed>) -> ConfigError {
+        found.sort_by_key(|(span, ..)| span.start);
+        let error = |(span, problem, help)| self.error(span, problem, help);
+        let mut errors: Vec<ConfigError> = found.into_iter().map(error).collect();
+        if errors.len() == 1 { errors.remove(0) } else { ConfigError::Several(errors) }
     }
 
     /// The span of the value at this dotted path, or of the innermost value around it.
@@ -139,7 +172,7 @@ mod tests {
     const REFUSED: &str = r#"
     partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
     partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops per second | write 1 to 1000000
-    partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
+    partial-upsert | type = "string" | | [[column]] | missing field `type` | add a line `type = ..`
     partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
     partial-upsert | live = 40 | live = 0 | 0 | 0 live keys per partition | write 1 to
     partial-upsert | load = "3s" | load = "0s" | "0s" | the load must not be zero | such as `3s`
@@ -187,7 +220,10 @@ mod tests {
         assert!(file.text.contains(old), "{} has no {old}", file.name);
         let text = file.text.replacen(old, &new.replace(" / ", "\n"), 1);
         let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text };
-        let error = source.parse(|_: &T| Ok(())).expect_err(new);
+        let error = match source.parse(|_: &T| Ok(())).expect_err(new) {
+            ConfigError::Several(mut errors) => errors.remove(0),
+            error => error,
+        };
         let ConfigError::File { problem, text, span, help, .. } = error else { panic!("{error:?}") };
         let marked = &text.inner()[span.offset()..span.offset() + span.len()];
         (marked.to_owned(), problem, help.unwrap_or_default())
@@ -212,17 +248,53 @@ mod tests {
     }
 
     #[test]
+    fn all_errors_of_a_file_are_told_at_once_in_the_order_of_its_text() {
+        let told = |text: &str| {
+            let source = Source::of("mine.toml", text.to_owned());
+            match source.parse(|_: &Workload| Ok(())).expect_err("it is wrong") {
+                ConfigError::Several(errors) => errors.iter().map(ToString::to_string).collect(),
+                error => vec![error.to_string()],
+            }
+        };
+        let column = "[[column]]\nname = \"a\"\ntype = \"long\"\n";
+        let unfit = "rat = 4\nload = 3\n[keys]\nskew = \"even\"\n[[column]]\nname = \"a\"\nmerge = \"sum\"\n";
+        let wanted = [
+            "mine.toml:1:1: unknown field `rat`",
+            "mine.toml:2:8: invalid type: a whole number",
+            "mine.toml:4:8: unknown variant `even`",
+            "mine.toml:5:1: missing field `type`",
+            "mine.toml:7:9: unknown variant `sum`",
+        ];
+        assert_eq!(told(unfit), wanted);
+        let invalid =
+            format!("rate = 0\nload = \"0s\"\n{column}merge = \"union\"\ntouched-percent = 0\n{column}");
+        let wanted = [
+            "mine.toml:1:8: 0 ops per second",
+            "mine.toml:2:8: the load must not be zero",
+            "mine.toml:7:19: 0 percent",
+            "mine.toml:9:8: the name `a` is already used",
+        ];
+        assert_eq!(told(&invalid), wanted);
+        assert_eq!(told("rate = \n[keys\nlive = 3\n").len(), 2);
+        assert_eq!(told(""), ["mine.toml:1:1: there is no column"]);
+    }
+
+    #[test]
     fn an_error_is_shown_with_file_line_caret_and_names() {
-        let text = "hunts = \"nothing\"\n\n[[step]]\nid = \"a\"\nfalt = \"restart\"\n";
+        let text =
+            "hunts = \"nothing\"\n\n[[step]]\nid = \"a\"\nfalt = \"restart\"\nuntil = { after = \"1s\" }\n";
         let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text: text.to_owned() };
         let error = source.parse(|_: &Nemesis| Ok(())).expect_err("a misspelt key");
         assert_eq!(error.to_string(), "mine.toml:5:1: unknown field `falt`");
         let mut shown = String::new();
         let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
         plain.render_report(&mut shown, &error).expect("it can be shown");
-        for part in
-            ["mine.toml:5:1", "falt = \"restart\"", "here", "did you mean `fault`? allowed: id, fault, "]
-        {
+        for part in [
+            "mine.toml:5:1",
+            "falt = \"restart\"",
+            "here",
+            "did you mean `fault`? allowed: begin, fault, id, ",
+        ] {
             assert!(shown.contains(part), "{part} is not in\n{shown}");
         }
     }

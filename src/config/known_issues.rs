@@ -4,6 +4,7 @@
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue};
+use super::file_schema;
 use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
 use dissent_core::nearest::advise;
 use std::path::Path;
@@ -22,6 +23,7 @@ impl ConfigFile for KnownIssues {
     const KIND: &'static str = "known issues";
     const FOLDER: &'static str = "known";
     const CATALOGUE: &'static [EmbeddedFile] = &[];
+    const SCHEMA: &'static str = file_schema::KNOWN;
     const SETTINGS: &'static [&'static str] = &[];
 
     fn name(&mut self) -> &mut String {
@@ -32,8 +34,9 @@ impl ConfigFile for KnownIssues {
         Err("not a setting of known issues".to_owned())
     }
 
-    fn check(&self) -> Result<(), InvalidValue> {
-        self.issues.iter().enumerate().try_for_each(|(at, issue)| check_issue(issue, &format!("issue.{at}")))
+    fn check(&self) -> Vec<InvalidValue> {
+        let issues = self.issues.iter().enumerate();
+        issues.filter_map(|(at, issue)| check_issue(issue, &format!("issue.{at}")).err()).collect()
     }
 }
 

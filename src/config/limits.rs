@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Limits on the load of a cluster that others use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Maximum number of concurrent queries.
@@ -17,6 +18,7 @@ pub struct Limits {
     pub rows_per_second: Option<u32>,
     /// Time limit of a query.
     #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(schema_with = "duration::schema"))]
     pub query_timeout: Nanos,
     /// Whether to slow down while answers take twice as long as before.
     pub back_off: bool,
@@ -55,6 +57,7 @@ impl Limits {
 
 /// Commands run before and after runs, by `sh -c`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Hooks {
     /// Starts the cluster, before anything else.
@@ -65,6 +68,7 @@ pub struct Hooks {
     pub wait_ready: Option<String>,
     /// How long to wait for that at most.
     #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(schema_with = "duration::schema"))]
     pub ready_within: Nanos,
     /// Stops the cluster, whatever the result of the runs.
     #[serde(skip_serializing_if = "Option::is_none")]

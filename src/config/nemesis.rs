@@ -3,6 +3,7 @@
 use super::catalogue::{EmbeddedFile, NEMESES};
 use super::document::ConfigFile;
 use super::error::InvalidValue;
+use super::file_schema;
 use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
@@ -19,6 +20,7 @@ impl ConfigFile for Nemesis {
     const KIND: &'static str = "nemesis plan";
     const FOLDER: &'static str = "nemesis";
     const CATALOGUE: &'static [EmbeddedFile] = NEMESES;
+    const SCHEMA: &'static str = file_schema::NEMESIS;
     const SETTINGS: &'static [&'static str] = &["ending", "reload", "tail", "min-exposure"];
 
     const PREFIX: Option<&'static str> = Some(UNTIL);
@@ -44,71 +46,84 @@ impl ConfigFile for Nemesis {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), InvalidValue> {
-        for (at, step) in self.steps.iter().enumerate() {
-            check_step(step, at, &self.steps[..at])?;
-            check_segment_waited_for(step, at, &self.steps)?;
-        }
-        let held = self.steps.iter().any(|step| step.fault.withholds_a_segment());
-        InvalidValue::unless(
-            held || self.ending == Ending::Uncommitted,
-            "ending",
-            "no step holds a segment back, so there is none to end",
-            "remove the ending, or add a step with the fault `hold-message`",
-        )?;
-        InvalidValue::unless(
-            self.ending != Ending::Uncommitted || !self.reload,
-            "reload",
-            "the segment stays open, so it has no committed copy to load",
-            "set the ending to `healthy-wins` or `victim-wins`, or remove `reload`",
-        )?;
-        InvalidValue::unless(
-            held || self.min_exposure == 0,
-            "min-exposure",
-            "no step holds a segment back, so no key is ever carried across a boundary under a hold",
-            "remove it, or every run of this plan is inconclusive",
-        )?;
-        InvalidValue::unless(
-            !self.steps.is_empty() || self.boundaries_after_first_step.is_none(),
-            "boundaries-after-first-step",
-            "there is no first step",
-            "remove it, or add a step",
-        )
+    fn check(&self) -> Vec<InvalidValue> {
+        let steps = self.steps.iter().enumerate().flat_map(|(at, step)| {
+            let earlier = check_step(step, at, &self.steps[..at]);
+            earlier.into_iter().chain([check_segment_waited_for(step, at, &self.steps)])
+        });
+        steps.chain(check_ending(self)).filter_map(Result::err).collect()
     }
 }
 
-fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), InvalidValue> {
+/// Refuses what the plan says of a segment that is held back, if none is.
+fn check_ending(plan: &Nemesis) -> [Result<(), InvalidValue>; 4] {
+    let held = plan.steps.iter().any(|step| step.fault.withholds_a_segment());
+    [
+        InvalidValue::unless(
+            held || plan.ending == Ending::Uncommitted,
+            "ending",
+            "no step holds a segment back, so there is none to end",
+            "remove the ending, or add a step with the fault `hold-message`",
+        ),
+        InvalidValue::unless(
+            plan.ending != Ending::Uncommitted || !plan.reload,
+            "reload",
+            "the segment stays open, so it has no committed copy to load",
+            "set the ending to `healthy-wins` or `victim-wins`, or remove `reload`",
+        ),
+        InvalidValue::unless(
+            held || plan.min_exposure == 0,
+            "min-exposure",
+            "no step holds a segment back, so no key is ever carried across a boundary under a hold",
+            "remove it, or every run of this plan is inconclusive",
+        ),
+        InvalidValue::unless(
+            !plan.steps.is_empty() || plan.boundaries_after_first_step.is_none(),
+            "boundaries-after-first-step",
+            "there is no first step",
+            "remove it, or add a step",
+        ),
+    ]
+}
+
+fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), InvalidValue>; 6] {
     let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
     let place = |field: &str| format!("step.{at}.{field}");
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    InvalidValue::unless(
-        !step.id.is_empty() && step.id.chars().all(plain),
-        &place("id"),
-        &format!("`{}` is not a step name", step.id),
-        "use lower-case letters, digits and -",
-    )?;
-    InvalidValue::unless(
-        !ids.contains(&step.id.as_str()),
-        &place("id"),
-        &format!("two steps are called `{}`", step.id),
-        "step names must be unique",
-    )?;
-    if let Select::SameAs(other) = &step.select {
-        let help = match ids.as_slice() {
-            [] => "the first step must select `one`, `first`, `last` or a `replica`".to_owned(),
-            ids => advise(other, ids),
-        };
-        let problem = format!("no earlier step is called `{other}`");
-        InvalidValue::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
-    }
-    InvalidValue::unless(
-        step.partition.is_none() || !step.fault.is_of_all_partitions(),
-        &place("partition"),
-        "this fault hits every partition of its replica",
-        "remove the partition",
-    )?;
-    check_measure(step, &place)?;
-    check_conditions(step, &place)
+    [
+        InvalidValue::unless(
+            !step.id.is_empty() && step.id.chars().all(plain),
+            &place("id"),
+            &format!("`{}` is not a step name", step.id),
+            "use lower-case letters, digits and -",
+        ),
+        InvalidValue::unless(
+            !ids.contains(&step.id.as_str()),
+            &place("id"),
+            &format!("two steps are called `{}`", step.id),
+            "step names must be unique",
+        ),
+        check_select(step, &ids, &place),
+        InvalidValue::unless(
+            step.partition.is_none() || !step.fault.is_of_all_partitions(),
+            &place("partition"),
+            "this fault hits every partition of its replica",
+            "remove the partition",
+        ),
+        check_measure(step, &place),
+        check_conditions(step, &place),
+    ]
+}
+
+/// A step can only refer to the victim of an earlier one.
+fn check_select(step: &StepSpec, ids: &[&str], place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
+    let Select::SameAs(other) = &step.select else { return Ok(()) };
+    let help = match ids {
+        [] => "the first step must select `one`, `first`, `last` or a `replica`".to_owned(),
+        ids => advise(other, ids),
+    };
+    let problem = format!("no earlier step is called `{other}`");
+    InvalidValue::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)
 }
 
 /// A fault of size 0 would change nothing.

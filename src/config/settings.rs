@@ -65,7 +65,9 @@ impl Settings {
                 let (problem, help) = reword(&message);
                 refuse(problem, help)
             })?;
-            document.check().map_err(|wrong| refuse(wrong.problem, Some(wrong.help)))?;
+            if let Some(wrong) = document.check().into_iter().next() {
+                return Err(refuse(wrong.problem, Some(wrong.help)));
+            }
         }
         Ok(document)
     }

@@ -3,6 +3,7 @@
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
 use super::error::InvalidValue;
+use super::file_schema;
 use super::load::is_path;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::history::duration;
@@ -17,6 +18,7 @@ const ARMS_MAX: usize = 1_000;
 
 /// A plan as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SweepPlan {
     /// The stem of its file.
@@ -53,11 +55,16 @@ pub struct SweepPlan {
 
 /// An arm, or several that differ in settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenArm {
+    /// Its name, unique in the plan. By default it is made of target, workload, nemesis and settings.
     name: Option<String>,
+    /// A built-in target, or the path of a target file.
     target: String,
+    /// A built-in workload, or the path of a file.
     workload: String,
+    /// A built-in nemesis plan, or the path of a file.
     nemesis: String,
     /// Options of `dissent run`, without the dashes: `for = "10s"`.
     #[serde(default)]
@@ -77,10 +84,16 @@ fn keep_passed() -> u32 {
 
 /// A length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-struct Length(#[serde(with = "duration")] Nanos);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Length(
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(schema_with = "duration::schema"))]
+    Nanos,
+);
 
 /// A value as it is written on a command line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Word {
     Flag(bool),
@@ -185,6 +198,7 @@ impl ConfigFile for SweepPlan {
     const KIND: &'static str = "sweep plan";
     const FOLDER: &'static str = "sweeps";
     const CATALOGUE: &'static [EmbeddedFile] = &[];
+    const SCHEMA: &'static str = file_schema::SWEEP;
     const SETTINGS: &'static [&'static str] = &[];
 
     fn name(&mut self) -> &mut String {
@@ -199,26 +213,43 @@ impl ConfigFile for SweepPlan {
         Err("not a setting of a sweep plan".to_owned())
     }
 
-    fn check(&self) -> Result<(), InvalidValue> {
-        InvalidValue::unless(self.runs > 0, "runs", "no run", "write how many runs each arm has")?;
-        let help = "leave it out, or write a number from 1";
-        InvalidValue::unless(self.parts != Some(0), "parts", "no part", help)?;
+    fn check(&self) -> Vec<InvalidValue> {
         let problem = self.until.as_deref().and_then(|text| width(text).err()).unwrap_or_default();
-        InvalidValue::unless(problem.is_empty(), "until", &problem, "the smaller, the more runs it takes")?;
         let both = self.until_fail && self.until.is_some();
-        InvalidValue::unless(!both, "until", "two goals", "leave out `until` or `until-fail`")?;
-        let help = "add an [[arm]] with target, workload and nemesis";
-        InvalidValue::unless(!self.arms.is_empty(), "arm", "no arm", help)?;
-        let mut all = 0;
+        let plan = [
+            InvalidValue::unless(self.runs > 0, "runs", "no run", "write how many runs each arm has"),
+            InvalidValue::unless(
+                self.parts != Some(0),
+                "parts",
+                "no part",
+                "leave it out, or write a number from 1",
+            ),
+            InvalidValue::unless(
+                problem.is_empty(),
+                "until",
+                &problem,
+                "the smaller, the more runs it takes",
+            ),
+            InvalidValue::unless(!both, "until", "two goals", "leave out `until` or `until-fail`"),
+            InvalidValue::unless(
+                !self.arms.is_empty(),
+                "arm",
+                "no arm",
+                "add an [[arm]] with target, workload and nemesis",
+            ),
+        ];
+        let varied = self.arms.iter().enumerate().flat_map(|(at, arm)| arm.check(at));
+        plan.into_iter().chain(varied).chain([self.check_arms()]).filter_map(Result::err).collect()
+    }
+}
+
+impl SweepPlan {
+    /// Arms that vary settings are not too many, and can be told apart.
+    fn check_arms(&self) -> Result<(), InvalidValue> {
+        let mut all = 0_usize;
         for (at, arm) in self.arms.iter().enumerate() {
-            for (key, values) in &arm.vary {
-                let place = format!("arm.{at}.vary.{key}");
-                InvalidValue::unless(!values.is_empty(), &place, "no value", "write at least one")?;
-                let twice = format!("`{key}` is also set");
-                let once = !arm.set.contains_key(key);
-                InvalidValue::unless(once, &place, &twice, "remove it from `set` or from `vary`")?;
-            }
-            all += arm.vary.values().map(Vec::len).product::<usize>();
+            let variants = arm.vary.values().map(Vec::len).fold(1, usize::saturating_mul);
+            all = all.saturating_add(variants);
             let problem = format!("more than {ARMS_MAX} arms");
             InvalidValue::unless(all <= ARMS_MAX, &format!("arm.{at}"), &problem, "vary fewer settings")?;
         }
@@ -227,6 +258,20 @@ impl ConfigFile for SweepPlan {
         let Some(twice) = twice else { return Ok(()) };
         let problem = format!("two arms are called `{}`", twice.name);
         InvalidValue::unless(false, "arm", &problem, "give each a `name` of its own")
+    }
+}
+
+impl WrittenArm {
+    /// Settings that vary have values, and are not set as well.
+    fn check(&self, at: usize) -> Vec<Result<(), InvalidValue>> {
+        let one = |(key, values): (&String, &Vec<Word>)| {
+            let place = format!("arm.{at}.vary.{key}");
+            InvalidValue::unless(!values.is_empty(), &place, "no value", "write at least one")?;
+            let twice = format!("`{key}` is also set");
+            let once = !self.set.contains_key(key);
+            InvalidValue::unless(once, &place, &twice, "remove it from `set` or from `vary`")
+        };
+        self.vary.iter().map(one).collect()
     }
 }
 

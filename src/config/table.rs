@@ -99,6 +99,12 @@ pub struct TableOptions {
     pub config: Map<String, Json>,
 }
 
+/// The JSON Schema of a table: a name, or options. Which options a run may have, their names do not tell.
+#[cfg(test)]
+pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "string" }, { "type": "object" }] })
+}
+
 impl TryFrom<Json> for TableOptions {
     type Error = String;
 

@@ -5,6 +5,7 @@ use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue};
+use super::file_schema;
 use super::limits::{Hooks, Limits};
 use super::table::TableOptions;
 use dissent_core::history::fault_catalogue::{Need, Permission};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Allow {
     /// Create a table in place of the existing one, write to it, commit its segments.
@@ -48,6 +50,7 @@ impl Allow {
 /// Commands for replicas that signals cannot reach. Each is run by `sh -c`, with the name of the replica in
 /// the environment variable `REPLICA`, and must exit with 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Commands {
     /// Stops the process, so that it can be resumed.
@@ -62,10 +65,12 @@ pub struct Commands {
 
 /// A target file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TargetFile {
     /// The stem of the file name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(test, schemars(skip))]
     pub name: String,
     /// The folder of the file. Commands run there.
     #[serde(skip)]
@@ -92,6 +97,7 @@ pub struct TargetFile {
     pub kafka_tls: bool,
     /// Pinot: the table to inspect, and the options of the table that a run creates.
     #[serde(default, skip_serializing_if = "TableOptions::is_empty")]
+    #[cfg_attr(test, schemars(schema_with = "super::table::schema"))]
     pub table: TableOptions,
     /// What that table may lack, and what an event means in it, instead of what its configuration says. The
     /// table that a run creates keeps everything.
@@ -131,6 +137,7 @@ impl ConfigFile for TargetFile {
     const KIND: &'static str = "target";
     const FOLDER: &'static str = "targets";
     const CATALOGUE: &'static [EmbeddedFile] = &[];
+    const SCHEMA: &'static str = file_schema::TARGET;
     const SETTINGS: &'static [&'static str] = &[];
 
     fn name(&mut self) -> &mut String {
@@ -146,22 +153,24 @@ impl ConfigFile for TargetFile {
         Err("not a setting of a target file".to_owned())
     }
 
-    fn check(&self) -> Result<(), InvalidValue> {
-        if !self.url.is_empty() {
-            check_url("url", &self.url)?;
-        }
-        self.servers.values().try_for_each(|address| refuse_credentials("servers", address))?;
-        self.table.check()?;
+    fn check(&self) -> Vec<InvalidValue> {
+        let url = if self.url.is_empty() { Ok(()) } else { check_url("url", &self.url) };
+        let servers = self.servers.values().map(|address| refuse_credentials("servers", address));
         let problem = "this build of dissent does not support TLS";
-        InvalidValue::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
-        if let Some(credentials) = &self.credentials {
-            credentials.check("credentials", true)?;
-        }
-        if let Some(credentials) = &self.kafka_credentials {
-            credentials.check("kafka-credentials", false)?;
-        }
-        self.table_rules.as_ref().map_or(Ok(()), check_rules)?;
-        self.limits.check()
+        let tls =
+            InvalidValue::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS);
+        let credentials = |given: &Option<Credentials>, at, tokens| {
+            given.as_ref().map_or(Ok(()), |credentials| credentials.check(at, tokens))
+        };
+        let others = [
+            self.table.check(),
+            tls,
+            credentials(&self.credentials, "credentials", true),
+            credentials(&self.kafka_credentials, "kafka-credentials", false),
+            self.table_rules.as_ref().map_or(Ok(()), check_rules),
+            self.limits.check(),
+        ];
+        [url].into_iter().chain(servers).chain(others).filter_map(Result::err).collect()
     }
 }
 
@@ -331,10 +340,10 @@ mod tests {
         let all = "may-be-absent = [\"superseded\", \"expired\"]\ntime-to-live = \"24h\"\n\
                    event-of-deleted = \"dropped\"";
         let file = with(all).expect("it is a target file");
-        assert!(file.check().is_ok());
+        assert_eq!(file.check(), []);
         assert!(file.table_rules.is_some_and(|rules| rules.allow(Absence::Expired) && !rules.is_plain()));
         for wrong in ["may-be-absent = [\"expired\"]", "time-to-live = \"24h\""] {
-            assert!(with(wrong).expect("it can be read").check().is_err(), "{wrong}");
+            assert!(with(wrong).expect("it can be read").check().len() == 1, "{wrong}");
         }
         assert!(with("may-be-absent = [\"gone\"]").is_err());
     }

@@ -3,6 +3,7 @@
 use super::catalogue::{EmbeddedFile, WORKLOADS};
 use super::document::ConfigFile;
 use super::error::InvalidValue;
+use super::file_schema;
 use super::given_load;
 use super::settings::{choice, number, time};
 use dissent_core::generator::table::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
@@ -19,6 +20,7 @@ impl ConfigFile for Workload {
     const KIND: &'static str = "workload";
     const FOLDER: &'static str = "workloads";
     const CATALOGUE: &'static [EmbeddedFile] = WORKLOADS;
+    const SCHEMA: &'static str = file_schema::WORKLOAD;
     const SETTINGS: &'static [&'static str] = &[
         "rate",
         "load",
@@ -57,48 +59,72 @@ impl ConfigFile for Workload {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), InvalidValue> {
+    fn check(&self) -> Vec<InvalidValue> {
         let within = |value: u64, max: u64, at: &str, what: &str| {
             let help = format!("write 1 to {max}");
             InvalidValue::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
         };
-        within(self.partitions.into(), PARTITIONS_MAX.into(), "partitions", "partitions")?;
-        within(self.rate_hz.into(), 1_000_000, "rate", "ops per second")?;
-        within(self.segment_rows, 1_000_000_000, "segment-rows", "rows per segment")?;
-        within(self.keys.live.into(), 1_000_000, "keys.live", "live keys per partition")?;
         let live = u64::from(self.partitions) * u64::from(self.keys.live);
-        within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions")?;
+        let all = within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions");
+        let numbers = [
+            within(self.partitions.into(), PARTITIONS_MAX.into(), "partitions", "partitions"),
+            within(self.rate_hz.into(), 1_000_000, "rate", "ops per second"),
+            within(self.segment_rows, 1_000_000_000, "segment-rows", "rows per segment"),
+            within(self.keys.live.into(), 1_000_000, "keys.live", "live keys per partition")
+                // None is too few in one and in all.
+                .and(if live == 0 { Ok(()) } else { all }),
+            InvalidValue::unless(
+                self.load.0 > 0,
+                "load",
+                "the load must not be zero",
+                "write a time such as `3s`",
+            ),
+        ];
+        let columns = self.columns.iter().enumerate().map(|(at, column)| check_column(column, at));
+        let checked = numbers.into_iter().chain(check_shares(self)).chain(check_names(self));
+        checked.chain([given_load::check(self)]).chain(columns).chain([some_column(self)]).filter_map(Result::err).collect()
+    }
+}
+
+/// A load must write something.
+fn some_column(workload: &Workload) -> Result<(), InvalidValue> {
+    let problem = match workload.columns.as_slice() {
+        [] => "there is no column",
+        _ => "every column is optional",
+    };
+    InvalidValue::unless(
+        workload.columns.iter().any(|column| !column.optional),
+        "column",
+        problem,
+        "add a [[column]] that is not optional, so that something is always written",
+    )
+}
+
+/// How many ops are of a special kind, and how many keys a write is compared with.
+fn check_shares(workload: &Workload) -> [Result<(), InvalidValue>; 4] {
+    let guard_keys = u64::from(workload.guard_keys);
+    [
         InvalidValue::unless(
-            self.load.0 > 0,
-            "load",
-            "the load must not be zero",
-            "write a time such as `3s`",
-        )?;
-        InvalidValue::unless(
-            self.delete_percent < 100,
+            workload.delete_percent < 100,
             "delete-percent",
-            &format!("{} percent of ops delete", self.delete_percent),
+            &format!("{} percent of ops delete", workload.delete_percent),
             "write 0 to 99: without writes there is nothing to delete",
-        )?;
-        at_most_all(["tie-percent", "out-of-order-percent"], [self.tie_percent, self.out_of_order_percent])?;
+        ),
+        at_most_all(
+            ["tie-percent", "out-of-order-percent"],
+            [workload.tie_percent, workload.out_of_order_percent],
+        ),
         at_most_all(
             ["unknown-percent", "duplicate-percent"],
-            [self.unknown_percent, self.duplicate_percent],
-        )?;
-        let guard_keys = u64::from(self.guard_keys);
-        let help = format!("write 0 to {GUARD_KEYS_MAX}");
-        let problem = format!("a comparison over {guard_keys} keys");
-        InvalidValue::unless(guard_keys <= GUARD_KEYS_MAX, "guard-keys", &problem, &help)?;
-        check_names(self)?;
-        given_load::check(self)?;
-        self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
+            [workload.unknown_percent, workload.duplicate_percent],
+        ),
         InvalidValue::unless(
-            self.columns.iter().any(|column| !column.optional),
-            "column",
-            "every column is optional",
-            "add a column that is not optional, so that something is always written",
-        )
-    }
+            guard_keys <= GUARD_KEYS_MAX,
+            "guard-keys",
+            &format!("a comparison over {guard_keys} keys"),
+            &format!("write 0 to {GUARD_KEYS_MAX}"),
+        ),
+    ]
 }
 
 /// Shares of the same ops, of which each op takes part in one.
@@ -109,30 +135,29 @@ fn at_most_all(names: [&str; 2], percents: [u8; 2]) -> Result<(), InvalidValue> 
 }
 
 /// Column names become names on the target. They must be unique, and differ from the table's own columns.
-fn check_names(workload: &Workload) -> Result<(), InvalidValue> {
+fn check_names(workload: &Workload) -> Vec<Result<(), InvalidValue>> {
     let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
     let columns = workload.columns.iter().enumerate();
     let columns = columns.map(|(at, column)| (format!("column.{at}.name"), column.name.as_str()));
-    for (at, name) in std::iter::once(("comparison".to_owned(), workload.comparison.as_str())).chain(columns)
-    {
-        let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
-        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-        InvalidValue::unless(
-            starts_with_letter && name.chars().all(plain),
-            &at,
-            &format!("`{name}` is not a column name"),
-            "use lower-case letters, digits and _, starting with a letter",
-        )?;
-        InvalidValue::unless(
-            taken.insert(name),
-            &at,
-            &format!("the name `{name}` is already used"),
-            &format!(
-                "names must be unique; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are reserved"
-            ),
-        )?;
-    }
-    Ok(())
+    let all = std::iter::once(("comparison".to_owned(), workload.comparison.as_str())).chain(columns);
+    all.map(|(at, name)| check_name(name, &at, taken.insert(name))).collect()
+}
+
+fn check_name(name: &str, at: &str, is_free: bool) -> Result<(), InvalidValue> {
+    let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    InvalidValue::unless(
+        starts_with_letter && name.chars().all(plain),
+        at,
+        &format!("`{name}` is not a column name"),
+        "use lower-case letters, digits and _, starting with a letter",
+    )?;
+    InvalidValue::unless(
+        is_free,
+        at,
+        &format!("the name `{name}` is already used"),
+        &format!("names must be unique; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are reserved"),
+    )
 }
 
 fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How an op is sent. The client of any target can do each of these, so the cluster needs no part in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// Once, and its answer is heard.

@@ -25,6 +25,14 @@ const ALIASES: [(&str, &str); 7] = [
     ("seconds", "s"),
 ];
 
+/// The JSON Schema of a duration.
+#[cfg(feature = "schema")]
+pub fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let names: Vec<&str> =
+        UNITS.iter().chain(&ALIASES.map(|(alias, _)| (alias, 0))).map(|(name, _)| *name).collect();
+    schemars::json_schema!({ "type": "string", "pattern": format!("^[0-9]+ *({})$", names.join("|")) })
+}
+
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {

@@ -10,6 +10,7 @@ pub type StepId = String;
 
 /// A transition of a segment on a replica, as a coordination service orders it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Transition {
     /// Start to consume the segment.
@@ -20,6 +21,7 @@ pub enum Transition {
 
 /// A path between a writer and the shard it shares. Each one can be delayed by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Queue {
     /// From the input log to the writer.
@@ -32,6 +34,7 @@ pub enum Queue {
 
 /// What can go wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FaultKind {
     /// Withhold one message of the coordination service from its receiver.
@@ -95,10 +98,15 @@ pub struct Fault {
 /// What makes a step begin or end. Conditions refer to the log and to the *other* replicas, never to the
 /// victim's own progress: with such a plan, a guard that waits would deadlock (`RULES.md` 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Condition {
     /// This long after the load began.
-    At(#[serde(with = "duration")] Nanos),
+    At(
+        #[serde(with = "duration")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+        Nanos,
+    ),
     /// This many boundaries were crossed since the load began.
     Boundaries(u32),
     /// All other assigned replicas hold the step's segment as committed.
@@ -110,13 +118,18 @@ pub enum Condition {
         events: u64,
         /// Time since the segment opened.
         #[serde(with = "duration")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
         or_after: Nanos,
         /// The step whose segment is meant; `None`: its own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<StepId>,
     },
     /// This long after the step began.
-    After(#[serde(with = "duration")] Nanos),
+    After(
+        #[serde(with = "duration")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+        Nanos,
+    ),
 }
 
 /// One step: a fault with its victim drawn, and its two conditions.

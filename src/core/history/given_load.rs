@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 
 /// One write, or one deletion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WriteSpec {
     /// When it is due, from the beginning of the load.
     #[serde(with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
     pub at: Nanos,
     /// Its partition.
     #[serde(default)]
@@ -36,9 +38,11 @@ pub struct WriteSpec {
 
 /// One boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BoundarySpec {
     /// When it is requested, from the beginning of the load.
     #[serde(with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
     pub at: Nanos,
 }

@@ -7,10 +7,12 @@ use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// Which replica a step hits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Select {
     /// One replica (and one partition), drawn from the seed.
+    #[default]
     One,
     /// The first replica of the roster. If only some writers are active from the start, it is one of those.
     First,
@@ -24,6 +26,7 @@ pub enum Select {
 
 /// A step as a plan declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StepSpec {
     /// Its name, unique in the plan.
@@ -31,18 +34,26 @@ pub struct StepSpec {
     /// The kind of fault.
     pub fault: FaultKind,
     /// Which replica is hit.
+    #[serde(default)]
     pub select: Select,
     /// Which partition; `None`: it is drawn, or that of the step with the same victim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<u32>,
-    /// When it begins.
+    /// When it begins: at a time, or after a number of boundaries.
+    #[serde(default = "at_once")]
     pub begin: Condition,
     /// When it is cured.
     pub until: Condition,
 }
 
+/// When a step begins that does not say it.
+fn at_once() -> Condition {
+    Condition::At(Nanos(0))
+}
+
 /// What happens to the segment that the plan held back, once all has settled (`RULES.md` 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// The segment stays open.
@@ -56,18 +67,22 @@ pub enum Ending {
 
 /// A nemesis file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Nemesis {
     /// The stem of the file's name.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub name: String,
     /// The bug it hunts, in one sentence.
+    #[serde(default)]
     pub hunts: String,
     /// How many more boundaries are requested once the first step has begun; `None`: no limit.
     #[serde(default)]
     pub boundaries_after_first_step: Option<u32>,
     /// The load goes on for this long after the last step's cure.
     #[serde(default, with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
     pub tail: Nanos,
     /// What happens after all has settled.
     #[serde(default)]

@@ -95,6 +95,7 @@ impl Column {
 
 /// How a row shows which ops were merged into it (`RULES.md` 6). The id of the newest op is always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Provenance {
     /// A list of op ids in each row.

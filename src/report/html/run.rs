@@ -31,6 +31,11 @@ pub(super) fn section(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Mar
     }
 }
 
+/// The name of a file, and what it hunts if it says so.
+fn hunting(name: &str, hunts: &str) -> String {
+    if hunts.is_empty() { name.to_owned() } else { format!("{name}: {hunts}") }
+}
+
 fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
     let settings: Vec<_> = meta.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (ok, not_ok) = timeline.completed();
@@ -39,8 +44,8 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
         ("settings", listed(&settings, LINES_MAX)),
         ("replicas", listed(&meta.roster, LINES_MAX)),
         ("partitions", meta.partitions.to_string()),
-        ("workload", format!("{}: {}", meta.workload.name, meta.workload.hunts)),
-        ("nemesis", format!("{}: {}", meta.nemesis.name, meta.nemesis.hunts)),
+        ("workload", hunting(&meta.workload.name, &meta.workload.hunts)),
+        ("nemesis", hunting(&meta.nemesis.name, &meta.nemesis.hunts)),
         ("ending", stored_name(&meta.nemesis.ending)),
         (
             "writes",

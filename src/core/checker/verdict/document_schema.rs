@@ -40,10 +40,7 @@ pub fn schema() -> Result<String, serde_json::Error> {
 /// What the types do not show: how [`super::document`] writes integers and times, and that comments are
 /// written for `rustdoc`.
 pub(crate) fn adapt(schema: &mut Schema) {
-    if let Some(Value::String(text)) = schema.get_mut("description") {
-        *text = text.replace("\n\n", "\r").replace('\n', " ").replace('\r', "\n\n");
-        *text = text.replace("[`", "`").replace("`]", "`").replace("`None`", "null");
-    }
+    adapt_comment(schema);
     admit_digits(schema);
     let Some(Value::Object(fields)) = schema.get_mut("properties") else { return };
     if fields.contains_key("t") {
@@ -52,6 +49,14 @@ pub(crate) fn adapt(schema: &mut Schema) {
         if let Some(Value::Array(required)) = schema.get_mut("required") {
             required.push("wall".into());
         }
+    }
+}
+
+/// Makes a description of a comment that is written for `rustdoc`.
+pub fn adapt_comment(schema: &mut Schema) {
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace("\n\n", "\r").replace('\n', " ").replace('\r', "\n\n");
+        *text = text.replace("[`", "`").replace("`]", "`").replace("`None`", "null");
     }
 }
 

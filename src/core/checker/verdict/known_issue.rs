@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A known issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct KnownIssue {
     /// The fingerprint of its findings.
@@ -46,6 +47,7 @@ pub struct KnownIssue {
 
 /// A range of versions, each a list of numbers separated by dots. By default, all versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Versions {
     /// The first version of the range; `None`: no lower limit.
@@ -78,10 +80,12 @@ pub fn numbers(version: &str) -> Vec<u64> {
 
 /// A file of known issues, and the day on which it is applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KnownIssues {
     /// The stem of its file.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub name: String,
     /// The issues, in the order of the file.
     #[serde(default, rename = "issue")]

@@ -25,6 +25,7 @@ pub enum Retention {
 
 /// Where the input log of a run comes from (`RULES.md` 12, 15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogSource {
     /// It is read back from the target, and decides what became of every op.
@@ -62,6 +63,7 @@ impl Absence {
 
 /// What an event of a deleted key does, if it does not delete again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EventOfDeleted {
     /// It makes a new row.
@@ -73,6 +75,7 @@ pub enum EventOfDeleted {
 
 /// The rules of one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rules {
     /// What it keeps of a row that is written again.
@@ -96,6 +99,7 @@ pub struct Rules {
     /// acknowledgement of the other), the store may have forgotten it by then, and the row may show either
     /// state.
     #[serde(skip_serializing_if = "is_nothing", with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
     pub time_to_live: Nanos,
     /// What an event of a deleted key does.
     #[serde(skip_serializing_if = "is_new")]
