@@ -122,3 +122,31 @@ fn fields_are_listed_and_a_wrong_file_is_refused_with_all_its_errors() {
     let told = String::from_utf8_lossy(&least.stdout).into_owned();
     assert!(least.status.success() && told.starts_with("PASS "), "{told}");
 }
+
+/// What the table says of the built-in clusters is what a run says.
+#[test]
+fn the_table_of_what_fits_is_what_runs_accept() {
+    let table = printed(&["list", "fits"]);
+    let fits = |name: &str| -> Vec<String> {
+        let line = table.lines().find(|line| line.split_whitespace().next() == Some(name)).expect(name);
+        line.split_whitespace().skip(1).map(str::to_owned).collect()
+    };
+    assert_eq!(fits("nemesis")[..2], ["specimen-segments", "specimen-shard"]);
+    for (column, target, workload) in [(0, "sim-segments", "partial-upsert"), (1, "sim-shard", "upsert-feed")]
+    {
+        let accepts = |workload: &str, plan: &str| {
+            let words = ["run", target, workload, plan, "--plan-only", "--seed", "1"];
+            if run(Path::new("nowhere"), &words).status.success() { "yes" } else { "-" }
+        };
+        for plan in ["cold-cutover", "kill-one", "late-transition", "none", "pause-one", "skip-one"] {
+            assert_eq!(fits(plan)[column], accepts(workload, plan), "{target} {plan}");
+        }
+        for workload in ["cold-keys", "guarded", "partial-upsert", "tombstones", "upsert-feed"] {
+            assert_eq!(fits(workload)[column], accepts(workload, "none"), "{target} {workload}");
+        }
+    }
+    let settings = printed(&["list", "settings"]);
+    for words in ["partition-gate, ", "v2-stranding, ", "1 to 64", "standing-still, ", "until.STEP"] {
+        assert!(settings.contains(words), "{words}: {settings}");
+    }
+}

@@ -26,6 +26,10 @@ pub enum Kind {
     Faults,
     /// Kinds of finding
     Findings,
+    /// Settings of --set, and what they may be
+    Settings,
+    /// Which nemeses and workloads fit which target
+    Fits,
     /// Fields of the files that you write; NAME is a field, or workload, nemesis, sweep, target or known
     Fields,
 }

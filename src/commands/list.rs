@@ -1,5 +1,6 @@
 //! `dissent list`: lists what is built in, with a description of each.
 
+use super::list_fitting::{print_fits, settings};
 use super::output;
 use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
@@ -13,6 +14,10 @@ use dissent_core::nearest::advise;
 /// Lists everything, one kind, or one thing in full.
 pub(super) fn list(args: &cli::ListArgs) -> Exit {
     match (args.kind, &args.name) {
+        (Some(Kind::Fits), _) => {
+            print_fits();
+            Exit::Pass
+        }
         (Some(kind), Some(name)) => show(kind, name),
         (Some(kind), None) => {
             list_kind(kind);
@@ -24,14 +29,15 @@ pub(super) fn list(args: &cli::ListArgs) -> Exit {
                 list_kind(kind);
                 output::result("");
             }
+            output::result("more: dissent list fits, dissent list fields");
             Exit::Pass
         }
     }
 }
 
 /// What is listed if nothing is asked for.
-const IN_SHORT: [Kind; 5] =
-    [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings];
+const IN_SHORT: [Kind; 6] =
+    [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings, Kind::Settings];
 
 fn heading(kind: Kind) -> &'static str {
     match kind {
@@ -41,6 +47,8 @@ fn heading(kind: Kind) -> &'static str {
         Kind::Faults => "faults",
         Kind::Findings => "findings",
         Kind::Fields => "fields",
+        Kind::Settings => "settings",
+        Kind::Fits => "fits",
     }
 }
 
@@ -63,6 +71,8 @@ fn things(kind: Kind) -> Vec<(String, String, String)> {
             let thing = |text: &FindingText| (text.name.to_owned(), text.about.to_owned(), whole(text));
             FINDINGS.iter().map(thing).collect()
         }
+        Kind::Settings => settings(),
+        Kind::Fits => Vec::new(),
         Kind::Fields => {
             file_schema::ALL.into_iter().flat_map(|(name, schema)| fields(name, schema)).collect()
         }
@@ -129,6 +139,8 @@ fn show(kind: Kind, name: &str) -> Exit {
                 Kind::Faults => "fault",
                 Kind::Findings => "finding",
                 Kind::Fields => "field",
+                Kind::Settings => "setting",
+                Kind::Fits => "table",
             };
             output::refusal(ConfigError::UnknownName {
                 kind,

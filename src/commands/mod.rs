@@ -102,9 +102,9 @@ fn dispatch(cli: Cli) -> Exit {
         }
         Command::Serve(args) => serve::serve(&args),
         Command::List(args) => list::list(&args),
-        Command::Proxy(args) => proxy::proxy(&args),
         Command::Completions(args) => man::completions(&args),
         Command::Man(args) => man::man(&args),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Specimen(args) => specimen::specimen(&args),
         Command::Synth(args) => synth::synth(&args),

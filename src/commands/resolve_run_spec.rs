@@ -8,7 +8,7 @@ use crate::config::error::ConfigError;
 use crate::config::load::{is_path, load};
 use crate::config::settings::Settings;
 use crate::config::{known_issues, table};
-use crate::run::run_spec::{ROW_THRESHOLD, RunSpec, by_rows, probe};
+use crate::run::run_spec::{BOUNDARY_KINDS, ROW_THRESHOLD, RunSpec, by_rows, probe};
 use crate::run::target::{ExternalTarget, RunTarget};
 use dissent_core::conductor::{CommitPolicy, Timing};
 use dissent_core::history::duration;
@@ -121,7 +121,7 @@ fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<CommitPolicy,
             return Err(ConfigError::Setting {
                 pair: format!("{BOUNDARIES}={other}"),
                 problem: format!("no kind of boundary is called `{other}`"),
-                help: Some(advise(other, &["standing-still", "under-load", ROW_THRESHOLD])),
+                help: Some(advise(other, &BOUNDARY_KINDS)),
             });
         }
     })

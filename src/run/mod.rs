@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod engine;
 pub mod error;
 mod finding_kinds;
+pub mod fitting;
 pub mod folder_name;
 pub mod hidden;
 pub mod hooks;

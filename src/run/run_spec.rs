@@ -1,10 +1,9 @@
 //! The specification of a run, which a seed turns into one run.
 
+use super::fitting::{plans_for, waits_for_segments};
 use super::target::RunTarget;
 use crate::adapter::specimen::{FROZEN_FLOOR, SpecimenKind, segments_settings, shard_settings};
 use crate::adapter::{BOUNDARIES, Refusal};
-use crate::config::catalogue::NEMESES;
-use crate::config::load::load;
 use crate::target_error::TargetError;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::conductor::{CommitPolicy, Timing};
@@ -12,9 +11,9 @@ use dissent_core::generator::calibration::calibration;
 use dissent_core::generator::plan_error::PlanError;
 use dissent_core::generator::schedule::schedule;
 use dissent_core::generator::table::schema;
-use dissent_core::history::fault::{Condition, FaultKind};
+use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier::Frontier;
-use dissent_core::history::nemesis::{Nemesis, StepSpec};
+use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Merge, Schema};
@@ -164,6 +163,9 @@ pub struct RunSpec {
 /// The value of the setting `boundaries` for segments that end by their number of rows.
 pub const ROW_THRESHOLD: &str = "row-threshold";
 
+/// The values of the setting `boundaries`.
+pub const BOUNDARY_KINDS: [&str; 3] = ["standing-still", "under-load", ROW_THRESHOLD];
+
 /// Boundaries by number of rows. The limit is far enough above the rows after which a boundary is due, so
 /// that no segment ends by itself. It is near enough that the missing rows can be written at once.
 pub fn by_rows(workload: &Workload) -> CommitPolicy {
@@ -173,27 +175,6 @@ pub fn by_rows(workload: &Workload) -> CommitPolicy {
 /// The kind of fault that `--probe-restart` needs. None if that probe is not requested.
 pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
-}
-
-/// Whether a step waits for something that only happens to segments. Boundaries can be counted in rows too,
-/// unless rows are in a shard.
-fn waits_for_segments(step: &StepSpec, counts_rows: bool) -> bool {
-    let waits = |condition: &Condition| match condition {
-        Condition::At(_) | Condition::After(_) => false,
-        Condition::Boundaries(_) => !counts_rows,
-        Condition::OthersCommitted | Condition::EventsInNext { .. } => true,
-    };
-    waits(&step.begin) || waits(&step.until)
-}
-
-/// The plans of the catalogue that fit writers of a shared shard.
-fn plans_for_shards() -> Vec<&'static str> {
-    let fits = |plan: &Nemesis| {
-        let can = |kind| SpecimenKind::Shard.can(kind).is_ok();
-        plan.faults().all(can) && !plan.steps.iter().any(|step| waits_for_segments(step, false))
-    };
-    let names = NEMESES.iter().map(|embedded| embedded.name);
-    names.filter(|name| load::<Nemesis>(name).is_ok_and(|plan| fits(&plan))).collect()
 }
 
 impl RunSpec {
@@ -325,7 +306,7 @@ impl RunSpec {
         let counts_rows = !self.target.has_shard();
         match self.nemesis.steps.iter().find(|step| waits_for_segments(step, counts_rows)) {
             Some(step) => {
-                let (step, others) = (step.id.clone(), plans_for_shards().join(", "));
+                let (step, others) = (step.id.clone(), plans_for(&self.target).join(", "));
                 Err(RunSpecError::Segments { step, target: target(), others })
             }
             None => Ok(()),

@@ -60,6 +60,14 @@ impl SpecimenKind {
         }
     }
 
+    /// What a setting may be, for people.
+    pub fn values(self, setting: &str) -> String {
+        match self {
+            SpecimenKind::Segments => segments_settings::values(setting),
+            SpecimenKind::Shard => shard_settings::values(setting),
+        }
+    }
+
     /// The defaults for a run on it.
     pub fn defaults(self) -> Defaults {
         Defaults { settings: self.settings(), ..DEFAULTS }

@@ -1,6 +1,6 @@
 //! The names, settings and supported faults of `specimen-segments`, as processes and simulated.
 
-use super::wire::{column, unknown};
+use super::wire::{column, listed, unknown};
 use ::specimen::segments::{CAUSES, GUARDS};
 use dissent_core::history::duration;
 use dissent_core::history::schema::Schema;
@@ -58,6 +58,21 @@ pub fn timeouts(settings: &BTreeMap<String, String>) -> Result<u32, String> {
         Ok(percent @ 0..=100) if percent == 0 || is_own_log => Ok(percent),
         Ok(0..=100) => Err(format!("--set timeouts={value} needs --set log=sessions")),
         _ => Err(format!("--set timeouts={value}: write a whole number from 0 to 100")),
+    }
+}
+
+/// What a setting may be, for people.
+pub(super) fn values(setting: &str) -> String {
+    match setting {
+        "cause" => listed(&CAUSES.map(|(name, _)| name)),
+        "guard" => listed(&GUARDS.map(|(name, _)| name)),
+        "first-wins" => "the name of a server, such as server-2".to_owned(),
+        "log" => listed(&[LogSource::Target, LogSource::Sessions].map(|log| stored_name(&log))),
+        "pool" => format!("1 to {POOL_MAX}"),
+        "retains" => listed(&[Retention::EveryVersion, Retention::NewestRow].map(|kept| stored_name(&kept))),
+        "servers" => format!("1 to {SERVERS_MAX}"),
+        "timeouts" => "0 to 100, with log=sessions".to_owned(),
+        _ => "a time, such as 500ms".to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The names, settings, frontiers and supported faults of `specimen-shard`, as processes and simulated.
 
-use super::wire::{column, unknown};
+use super::wire::{column, listed, unknown};
 use ::specimen::shard::{Config, RULES};
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind};
@@ -58,6 +58,16 @@ pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Resul
     }
     config.check().map_err(|error| error.to_string())?;
     Ok(config)
+}
+
+/// What a setting may be, for people.
+pub(super) fn values(setting: &str) -> String {
+    match setting {
+        "rule" => listed(&RULES.map(|(name, _)| name)),
+        "writers" | "active" => format!("1 to {WRITERS_MAX}"),
+        "append-ms" => format!("0 to {MS_MAX}"),
+        _ => format!("1 to {MS_MAX}"),
+    }
 }
 
 /// How many writers append from the start, according to the settings.

@@ -112,6 +112,11 @@ fn ordered(schema: &Schema, mut named: NamedValues) -> Vec<Value> {
     columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
 }
 
+/// Names of a setting, for people.
+pub(super) fn listed<N: AsRef<str>>(names: &[N]) -> String {
+    names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
 /// The error message for an unknown value of a setting.
 pub(super) fn unknown(key: &str, value: &str, names: &[&str]) -> String {
     format!("--set {key}={value}: no {key} is called `{value}`: {}", advise(value, names))
