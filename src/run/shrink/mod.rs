@@ -213,7 +213,7 @@ impl<'s> Search<'s> {
     /// The run of a candidate. `None` if its files would be refused.
     fn run_of(&self, candidate: &Candidate) -> Option<RunSpec> {
         let Candidate { workload, nemesis } = candidate.clone();
-        let is_valid = workload.check().is_ok() && nemesis.check().is_ok();
+        let is_valid = workload.check().is_empty() && nemesis.check().is_empty();
         is_valid.then(|| RunSpec { workload, nemesis, ..self.spec.run.clone() })
     }
 
