@@ -87,8 +87,12 @@ impl Source {
         }
         name.clone_from(&self.stem);
         document.set_folder(Path::new(&self.file).parent().unwrap_or(Path::new("")));
-        let invalid = document.check().into_iter().chain(further(&document).err());
-        let placed = invalid.map(|InvalidValue { at, problem, help }| (self.span(&at), problem, Some(help)));
+        let mut invalid = document.check();
+        // The rules of a system may be broken by what is refused already.
+        invalid.extend(further(&document).err().filter(|wrong| !invalid.contains(wrong)));
+        let placed = invalid
+            .into_iter()
+            .map(|InvalidValue { at, problem, help }| (self.span(&at), problem, Some(help)));
         match placed.collect::<Vec<Placed>>() {
             none if none.is_empty() => Ok(document),
             some => Err(self.errors(some)),

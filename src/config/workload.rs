@@ -82,7 +82,8 @@ impl ConfigFile for Workload {
         ];
         let columns = self.columns.iter().enumerate().map(|(at, column)| check_column(column, at));
         let checked = numbers.into_iter().chain(check_shares(self)).chain(check_names(self));
-        checked.chain([given_load::check(self)]).chain(columns).chain([some_column(self)]).filter_map(Result::err).collect()
+        let checked = checked.chain([given_load::check(self)]).chain(columns).chain([some_column(self)]);
+        checked.filter_map(Result::err).collect()
     }
 }
 
