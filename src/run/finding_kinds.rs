@@ -4,13 +4,18 @@ use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::history::stored_name::stored_name;
 use std::collections::BTreeSet;
 
-/// The kinds of a verdict's findings, without names of nodes, keys or times. Runs with the same findings give
-/// the same text.
+/// The kinds of a verdict's findings, without names of nodes, keys or times, and of freezes without the object.
+/// Runs with the same findings give the same text.
 pub(super) fn finding_kinds(verdict: &Verdict) -> String {
-    each_finding_kind(verdict).into_iter().collect::<Vec<_>>().join(" + ")
+    let brief = |finding: &FindingKind| match finding {
+        FindingKind::Frozen(_) => "frozen".to_owned(),
+        other => words(other),
+    };
+    let kinds: BTreeSet<String> = verdict.findings.iter().map(|finding| brief(&finding.kind)).collect();
+    kinds.into_iter().collect::<Vec<_>>().join(" + ")
 }
 
-/// The same kinds one by one.
+/// The kinds one by one, of freezes with the kind of object, its visibility and its course.
 pub(super) fn each_finding_kind(verdict: &Verdict) -> BTreeSet<String> {
     verdict.findings.iter().map(|finding| words(&finding.kind)).collect()
 }
