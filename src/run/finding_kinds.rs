@@ -4,8 +4,8 @@ use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::history::stored_name::stored_name;
 use std::collections::BTreeSet;
 
-/// The kinds of a verdict's findings, without names of nodes, keys or times, and of freezes without the object.
-/// Runs with the same findings give the same text.
+/// The kinds of a verdict's findings, without names of nodes, keys or times, and of freezes without the
+/// object. Runs with the same findings give the same text.
 pub(super) fn finding_kinds(verdict: &Verdict) -> String {
     let brief = |finding: &FindingKind| match finding {
         FindingKind::Frozen(_) => "frozen".to_owned(),
