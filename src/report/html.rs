@@ -23,13 +23,13 @@ mod triage;
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::format::{Clock, capitalised, count, counted, len, modelled, repeat, run_words, seed, spaced};
-use dissent_core::checker::verdict::{Divergence, Finding, FindingKind, Status, Verdict, VerdictOutcome};
+use dissent_core::checker::verdict::{Divergence, Finding, FindingKind, Status, Verdict};
 use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use finding::Context;
 use maud::{Markup, html};
-use parts::{answer_list, code, document, folded, prose, scroll};
+use parts::{answer_list, code, document, folded, outcome_class, prose, scroll};
 use timeline::Timeline;
 
 /// Findings shown with their evidence; the rest is counted.
@@ -74,13 +74,8 @@ fn seed_words(meta: &RunMeta) -> String {
 }
 
 fn header(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
-    let class = match verdict.outcome {
-        VerdictOutcome::Pass => "pass",
-        VerdictOutcome::Inconclusive => "inconclusive",
-        VerdictOutcome::Fail => "fail",
-    };
     html! {
-        header class=(class) {
+        header class=(outcome_class(verdict.outcome)) {
             p.run { (run_name(meta, clock)) }
             p.outcome { (stored_name(&verdict.outcome)) }
             h1 { (prose(&headline(verdict))) }

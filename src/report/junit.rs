@@ -6,7 +6,7 @@ use super::answers::divergence::KEYS_LISTED;
 use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
 use super::format::{listed, printable, repeat, run_words, seed};
-use super::junit_xml::{Case, CaseResult, escaped};
+use super::junit_xml::{Case, CaseResult, Suite};
 pub use super::junit_xml::{END, OPENING};
 use super::run_facts::RunFacts;
 use dissent_core::checker::verdict::{
@@ -16,7 +16,6 @@ use dissent_core::history::check_name::CheckName;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::stored_name::stored_name;
 use jiff::Timestamp;
-use std::fmt::Write as _;
 
 /// A document of one run.
 pub fn document(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> String {
@@ -32,42 +31,29 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
         let result = CaseResult::Unknown { message: headline(verdict) };
         cases.push(Case { name: "verdict".to_owned(), result });
     }
-    let count = |wanted: fn(&CaseResult) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
     let words = run_words(meta);
     let seeded = seed(meta);
     // Dots make levels: CI systems keep runs of one plan together, and its seeds apart.
     let package = words.iter().map(|word| word.replace('.', "_")).collect::<Vec<_>>().join(".");
-    let seconds = facts.duration.0 as f64 / 1e9;
-    let mut out = format!(
-        "  <testsuite id=\"{number}\" name=\"{}\" package=\"{}\" timestamp=\"{}\" hostname=\"localhost\" \
-         time=\"{seconds:.3}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
-        escaped(&format!(
-            "{}{}",
-            words.join(" "),
-            seeded.map_or(String::new(), |seed| format!(" seed {seed}"))
-        )),
-        escaped(&package),
-        escaped(&started(meta)),
-        cases.len(),
-        count(|result| matches!(result, CaseResult::Failed { .. })),
-        count(|result| matches!(result, CaseResult::Unknown { .. })),
-        count(|result| matches!(result, CaseResult::Skipped { .. })),
-    );
-    push_properties(&mut out, meta);
-    // A check has no time of its own, and CI systems add up those of the cases.
-    let each = seconds / cases.len().max(1) as f64;
-    let class = match seeded {
-        Some(seed) => format!("{package}.seed{seed}"),
-        None => package,
-    };
-    cases.iter().for_each(|case| case.push(&class, each, &mut out));
+    let class = seeded.map_or_else(|| package.clone(), |seed| format!("{package}.seed{seed}"));
+    let seed_words = seeded.map_or(String::new(), |seed| format!(" seed {seed}"));
     let doubts: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
     let told = format!("{}\n{}\n{}", headline(verdict), doubts.join("\n"), whereabouts(facts));
-    let told = format!("{told}run again: {}", repeat(meta));
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "    <system-out>{}</system-out>\n    <system-err/>", escaped(&told));
-    out.push_str("  </testsuite>\n");
-    out
+    let seed = meta.seed.0.to_string();
+    let own = [("seed", seed.as_str()), ("target_version", meta.target_version.as_str())];
+    let settings = meta.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let suite = Suite {
+        number: number as usize,
+        name: &format!("{}{seed_words}", words.join(" ")),
+        package: &package,
+        class: &class,
+        started: &started(meta),
+        seconds: facts.duration.0 as f64 / 1e9,
+        properties: own.into_iter().chain(settings).collect(),
+        cases: &cases,
+        told: &format!("{told}run again: {}", repeat(meta)),
+    };
+    suite.text()
 }
 
 /// When the run began, as the schema wants it: without a zone.
@@ -79,17 +65,6 @@ fn started(meta: &RunMeta) -> String {
 /// Where the report is, as a line.
 fn whereabouts(facts: &RunFacts) -> String {
     facts.report.as_ref().map_or_else(String::new, |path| format!("report: {}\n", path.display()))
-}
-
-fn push_properties(out: &mut String, meta: &RunMeta) {
-    let seed = meta.seed.0.to_string();
-    let own = [("seed", seed.as_str()), ("target_version", meta.target_version.as_str())];
-    let settings = meta.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    out.push_str("    <properties>\n");
-    for (key, value) in own.into_iter().chain(settings) {
-        let _ = writeln!(out, "      <property name=\"{}\" value=\"{}\"/>", escaped(key), escaped(value));
-    }
-    out.push_str("    </properties>\n");
 }
 
 fn case(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Case {

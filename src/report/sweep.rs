@@ -3,7 +3,8 @@
 use super::format::counted;
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument, PairEntry, RateEntry, StoppedBy};
 use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
-use dissent_core::checker::verdict::VerdictOutcome;
+use dissent_core::history::stored_name::stored_name;
+use dissent_core::seed::Seed;
 use std::fmt::Write as _;
 
 /// The JSON Schema of `campaign.json`.
@@ -40,7 +41,7 @@ pub fn words(campaign: &CampaignDocument) -> String {
                 if found.known == 0 { String::new() } else { format!(", known in {}", found.known) }
             );
         }
-        let _ = writeln!(out, "  again: dissent run {} --seed {}", arm.command, arm.found[0].seeds[0].0);
+        let _ = writeln!(out, "  again: {}", again(arm, arm.found[0].seeds[0]));
     }
     let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
     for line in lines.chain(campaign.trends.iter().filter_map(trend)) {
@@ -140,13 +141,9 @@ pub(super) fn stopped(by: &StoppedBy) -> String {
     }
 }
 
-/// The outcome as the first word of the last line.
-pub(super) fn outcome_word(outcome: VerdictOutcome) -> &'static str {
-    match outcome {
-        VerdictOutcome::Pass => "PASS",
-        VerdictOutcome::Inconclusive => "INCONCLUSIVE",
-        VerdictOutcome::Fail => "FAIL",
-    }
+/// The command that repeats a run of an arm.
+pub(super) fn again(arm: &ArmEntry, seed: Seed) -> String {
+    format!("dissent run {} --seed {}", arm.command, seed.0)
 }
 
 /// The runs of all arms, counted.
@@ -165,7 +162,7 @@ pub(super) fn counts(campaign: &CampaignDocument) -> String {
 
 /// `summary.md`: the whole as Markdown for the page of a CI job.
 pub fn summary(campaign: &CampaignDocument) -> String {
-    let word = outcome_word(campaign.outcome);
+    let word = stored_name(&campaign.outcome);
     let mut out = format!(
         "## {word}: sweep {}, first seed {}\n\n**{}**{}\n\n\
          | arm | runs | exposed | failed | unknown | failure rate |\n\
@@ -187,7 +184,7 @@ pub fn summary(campaign: &CampaignDocument) -> String {
         let _ = writeln!(out, "- {}", cell(&line));
     }
     for arm in campaign.arms.iter().filter(|arm| !arm.found.is_empty()) {
-        let again = format!("dissent run {} --seed {}", arm.command, arm.found[0].seeds[0].0);
+        let again = again(arm, arm.found[0].seeds[0]);
         let _ = writeln!(out, "\nA failing run of {}:\n\n```sh\n{again}\n```", cell(&arm.name));
     }
     out
@@ -200,7 +197,7 @@ fn cell(text: &str) -> String {
 
 /// The one line to grep for. No newline.
 pub fn last_line(campaign: &CampaignDocument, folder: &str) -> String {
-    let word = outcome_word(campaign.outcome);
+    let word = stored_name(&campaign.outcome);
     let stopped = campaign.stopped_by.as_ref().map_or(String::new(), |by| format!(", {}", stopped(by)));
     let seed = campaign.first_seed.0;
     format!("{word} {}{stopped} seed={seed} report={folder}/report.html", counts(campaign))

@@ -3,9 +3,10 @@
 use super::parts::{document, page_of, prose, scroll};
 use super::rates;
 use crate::report::format::counted;
-use crate::report::sweep::{counts, outcome_word, status};
+use crate::report::sweep::{counts, status};
 use dissent_core::campaign::document::CampaignDocument;
 use dissent_core::campaign::trend::TrendEntry;
+use dissent_core::history::stored_name::stored_name;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -71,7 +72,7 @@ fn newest<'e>(
 fn latest(entry: &IndexEntry, campaign: &CampaignDocument) -> Markup {
     html! {
         section {
-            h2 { (campaign.name) " " (outcome(outcome_word(campaign.outcome))) }
+            h2 { (campaign.name) " " (outcome(&stored_name(&campaign.outcome))) }
             p.lead { a href=(page_of("./", &entry.name)) { (entry.ended) } ": " (counts(campaign)) }
             @if !campaign.trends.is_empty() {
                 (scroll("Findings over time", html! {
@@ -104,7 +105,7 @@ fn sweep_table(sweeps: &[(&IndexEntry, &CampaignDocument)]) -> Markup {
                 @for (entry, campaign) in sweeps {
                     tr {
                         td { a href=(page_of("./", &entry.name)) { (entry.ended) } }
-                        td { (outcome(outcome_word(campaign.outcome))) }
+                        td { (outcome(&stored_name(&campaign.outcome))) }
                         td { (campaign.name) }
                         td { (counts(campaign)) }
                     }

@@ -2,6 +2,7 @@
 
 use crate::report::answers::answer::Answer;
 use crate::report::format::shortened;
+use dissent_core::checker::verdict::VerdictOutcome;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
@@ -27,6 +28,15 @@ pub(super) fn document(title: &str, name: &str, body: &Markup) -> String {
         }
     };
     page.into_string()
+}
+
+/// The class of a header, which decides its colour.
+pub(super) fn outcome_class(outcome: VerdictOutcome) -> &'static str {
+    match outcome {
+        VerdictOutcome::Pass => "pass",
+        VerdictOutcome::Inconclusive => "inconclusive",
+        VerdictOutcome::Fail => "fail",
+    }
 }
 
 /// Questions with their answers.

@@ -1,6 +1,7 @@
 //! Pictures of rates: all arms side by side, a rate over a setting that varies, and a rate over time.
 
 use super::figure::px;
+use crate::report::format::shortened;
 use dissent_core::campaign::document::{ArmEntry, RateEntry};
 use dissent_core::campaign::trend::TrendPoint;
 use dissent_core::history::duration;
@@ -113,7 +114,7 @@ fn picture(setting: &str, lines: &BTreeMap<String, Vec<Point<'_>>>) -> Markup {
                         (one_line(points, &|at| x(at) + shift, &y))
                         rect.key x=(px(left)) y=(px(bottom + 29.0 + 18.0 * i as f64)) width="14" height="4" {}
                         @let y = px(bottom + 35.0 + 18.0 * i as f64);
-                        text x=(px(left + 22.0)) y=(y) { (shortened_end(name)) }
+                        text x=(px(left + 22.0)) y=(y) { (shortened(name, 2 * NAME_MAX)) }
                     }
                 }
             }
@@ -184,13 +185,5 @@ fn shortened_start(name: &str) -> String {
     match letters.len() > NAME_MAX {
         true => format!("…{}", letters[letters.len() - NAME_MAX + 1..].iter().collect::<String>()),
         false => name.to_owned(),
-    }
-}
-
-fn shortened_end(text: &str) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    match letters.len() > 2 * NAME_MAX {
-        true => format!("{}…", letters[..2 * NAME_MAX - 1].iter().collect::<String>()),
-        false => text.to_owned(),
     }
 }

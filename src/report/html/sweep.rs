@@ -1,12 +1,13 @@
 //! The page of a sweep: what may be concluded, the rates of all arms side by side, and what was found.
 
-use super::parts::{code, document, folded, page_of, prose, scroll};
+use super::parts::{code, document, folded, outcome_class, page_of, prose, scroll};
 use super::rates;
 use crate::report::format::{count, counted};
-use crate::report::sweep::{conclusion, counts, outcome_word, paired, rate_words, status, stopped, trend};
+use crate::report::sweep::{again, conclusion, counts, paired, rate_words, status, stopped, trend};
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument};
 use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
-use dissent_core::checker::verdict::VerdictOutcome;
+use dissent_core::history::stored_name::stored_name;
+use dissent_core::seed::Seed;
 use maud::{Markup, html};
 
 /// Sentences that are not folded away.
@@ -17,7 +18,7 @@ const KEPT_MAX: usize = 100;
 /// The page. `kept` are the folders of runs below `runs/`.
 pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
     let name = format!("sweep {} · {} · seed {}", campaign.name, campaign.started, campaign.first_seed.0);
-    let title = format!("{} · {}", outcome_word(campaign.outcome).to_lowercase(), campaign.name);
+    let title = format!("{} · {}", stored_name(&campaign.outcome).to_lowercase(), campaign.name);
     let found = campaign.arms.iter().any(|arm| !arm.found.is_empty());
     let has_trends = campaign.trends.iter().any(|it| it.sweeps.len() > 1);
     let body = html! {
@@ -64,15 +65,10 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
 }
 
 fn header(campaign: &CampaignDocument, name: &str) -> Markup {
-    let class = match campaign.outcome {
-        VerdictOutcome::Pass => "pass",
-        VerdictOutcome::Inconclusive => "inconclusive",
-        VerdictOutcome::Fail => "fail",
-    };
     html! {
-        header class=(class) {
+        header class=(outcome_class(campaign.outcome)) {
             p.run { (name) }
-            p.outcome { (outcome_word(campaign.outcome).to_lowercase()) }
+            p.outcome { (stored_name(&campaign.outcome).to_lowercase()) }
             h1 { (counts(campaign)) }
             @if let Some(by) = &campaign.stopped_by { p { (prose(&stopped(by))) } }
         }
@@ -183,7 +179,7 @@ fn arms(campaign: &CampaignDocument) -> Markup {
                     th.number { "failed" } th.number { "unknown" } th.number { "rows" } th { "one run" }
                 }
             }
-            tbody { @for arm in &campaign.arms { (arm_row(arm, campaign.first_seed.0)) } }
+            tbody { @for arm in &campaign.arms { (arm_row(arm, campaign.first_seed)) } }
         }
     };
     let missing = campaign.missing_parts.len() as u64;
@@ -196,13 +192,13 @@ fn arms(campaign: &CampaignDocument) -> Markup {
     }
 }
 
-fn arm_row(arm: &ArmEntry, seed: u64) -> Markup {
+fn arm_row(arm: &ArmEntry, seed: Seed) -> Markup {
     let numbers = [arm.runs, arm.exposed, arm.passed, arm.failed, arm.inconclusive, arm.rows_compared];
     html! {
         tr {
             th { (arm.name) }
             @for number in numbers { td.number { (count(number)) } }
-            td { (code(&format!("dissent run {} --seed {seed}", arm.command))) }
+            td { (code(&again(arm, seed))) }
         }
     }
 }
