@@ -197,8 +197,11 @@ impl Swept {
         each: &mut impl FnMut(RunId, &RunOutcome),
     ) {
         let end = limits.time.map(|time| Instant::now() + Duration::from_nanos(time.0));
+        // The goal is looked at when a part has come: that adds up all results.
+        let mut looked_at = None;
         while self.parts.count() < extent.parts as usize && self.stopped.is_none() {
-            if limits.goal.is_some_and(|goal| goal.is_reached(&self.parts, extent.arms)) {
+            let is_new = looked_at.replace(self.parts.count()) != Some(self.parts.count());
+            if is_new && limits.goal.is_some_and(|goal| goal.is_reached(&self.parts, extent.arms)) {
                 self.stopped = Some(SweepStop::Goal);
                 return;
             }
