@@ -13,12 +13,12 @@ use crate::run::campaign_record::CampaignRecord;
 use crate::run::folder_name::name_of;
 use crate::run::hooks::with_hooks;
 use crate::run::judging::JudgedRun;
+use crate::run::observer::Observer;
 use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
-use crate::run::simulated_run::{Retention, run_simulated, watch_simulated};
-use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
-use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, jobs, parts};
-use dissent_core::campaign::part::Extent;
+use crate::run::simulated_run::{Retention, watch_simulated};
+use crate::run::sweep::folder::{SweepFolder, SweepLimits};
+use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, freeze};
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
 use dissent_store::writing::StoreError;
@@ -56,11 +56,9 @@ fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
 fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
     if spec.target.is_simulated() {
-        let judged = match output::is_verbose() {
-            true => watch_simulated(spec, seed, results, Retention::All, &mut ProgressWatch::new()),
-            false => run_simulated(spec, seed, results, Retention::All),
-        };
-        return match judged {
+        let mut watch = output::is_verbose().then(ProgressWatch::new);
+        let watcher = watch.as_mut().map(|watch| watch as &mut dyn Observer);
+        return match watch_simulated(spec, seed, results, Retention::All, watcher) {
             Ok(judged) => tell(&judged, args.output.format),
             Err(error) => output::report_lost(&error, seed, Verdicts::new(args.output.format)),
         };
@@ -95,28 +93,14 @@ fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
     let arms = vec![Arm { name: spec.title(), spec: spec.clone() }];
     let limits = SweepLimits { keep_passed: u32::MAX, ..SweepLimits::default() };
-    let parts = parts(&arms, args.runs, &limits);
-    let plan = FrozenPlan {
-        name: spec.title(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        extent: Extent { arms: 1, first_seed: first, runs: args.runs, parts },
-        limits,
-        arms: arms.iter().map(Arm::frozen).collect(),
-    };
+    let plan = freeze(spec.title(), &arms, first, args.runs, None, limits);
     // The name begins with `campaign`, so that a pattern that names runs does not name it.
     let wanted = format!("campaign-{}-runs{}", name_of(spec, first), args.runs);
     let folder = match SweepFolder::create(results, &wanted, &plan) {
         Ok(folder) => folder,
         Err(error) => return output::report_lost(&error, first, Verdicts::new(args.output.format)),
     };
-    let order = SweepOrder {
-        jobs: jobs(&arms, args.jobs, cores()),
-        arms,
-        extent: plan.extent,
-        limits: plan.limits,
-        runs: results.clone(),
-        folder: Some(folder.clone()),
-    };
+    let order = SweepOrder::of(&folder, &plan, arms, results.clone(), args.jobs, cores());
     let mut told = ManyRuns {
         verdicts: Verdicts::new(args.output.format),
         record: CampaignRecord::new(folder.path()),

@@ -29,7 +29,7 @@ pub(super) fn run_order(order: SweepOrder, mut each: impl FnMut(&RunOutcome)) ->
 pub(super) fn write_pages(folder: &SweepFolder, campaign: &CampaignDocument) -> Result<(), StoreError> {
     folder.write_campaign(campaign)?;
     folder.write("report.html", &page(campaign, &folder.kept()))?;
-    folder.write("summary.md", &summary(campaign)).map(drop)
+    folder.write("summary.md", &summary(campaign))
 }
 
 /// What ended a sweep early, and the exit code that it calls for.

@@ -3,7 +3,7 @@
 use super::output;
 use super::progress::searching;
 use super::resolve_run_spec::run_spec;
-use super::runtime::{cores, runtime};
+use super::runtime::{cores, report_teardown, runtime};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli::{Format, RunArgs, ShrinkArgs};
 use crate::config::ConfigFile as _;
@@ -49,9 +49,7 @@ pub(super) fn shrink(args: &ShrinkArgs) -> Exit {
     let done = runtime().and_then(|runtime| {
         let handle = runtime.handle().clone();
         let work = async { tokio::task::block_in_place(|| begun.searched(handle)) };
-        let (done, down) = runtime.block_on(with_hooks(&begun.spec.run, work));
-        down.iter().for_each(|error| output::status(&format!("error: {error}; the cluster may still be up")));
-        done.and_then(|done| done)
+        report_teardown(runtime.block_on(with_hooks(&begun.spec.run, work))).and_then(|done| done)
     });
     match done {
         Ok((document, exit)) => conclude(args, &document, exit),

@@ -14,10 +14,9 @@ use crate::report::sweep_junit::suites;
 use crate::run::error::RunError;
 use crate::run::results_index::write_index;
 use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
-use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, jobs, parts};
+use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, freeze};
 use clap::Parser as _;
 use dissent_core::campaign::goal::Goal;
-use dissent_core::campaign::part::Extent;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use std::collections::BTreeSet;
@@ -61,16 +60,7 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         return Err(output::failure(&error, Exit::Usage));
     }
     let first = args.seed.or(written.first_seed).unwrap_or_else(draw_seed);
-    let count = arms.len() as u32;
-    let parts = written.parts.unwrap_or(parts(&arms, written.runs, &limits)).min(written.runs);
-    let extent = Extent { arms: count, first_seed: Seed(first), runs: written.runs, parts };
-    let plan = FrozenPlan {
-        name: written.name,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        extent,
-        limits,
-        arms: arms.iter().map(Arm::frozen).collect(),
-    };
+    let plan = freeze(written.name, &arms, Seed(first), written.runs, written.parts, limits);
     if args.plan_only {
         for arm in &plan.arms {
             output::result(&format!("{}: dissent run {}", arm.name, arm.words.join(" ")));
@@ -81,8 +71,10 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
     let folder = SweepFolder::create(&args.output.results, &wanted, &plan)
         .map_err(|error| output::failure(&error, error.exit()))?;
     output::progress(&format!(
-        "seed {first}  {count} arms x {} runs in {parts} parts  {}",
+        "seed {first}  {} arms x {} runs in {} parts  {}",
+        plan.extent.arms,
         plan.extent.runs,
+        plan.extent.parts,
         folder.path().display()
     ));
     Ok(Some((folder, plan, arms)))
@@ -135,14 +127,7 @@ fn run_all(
     plan: &FrozenPlan,
     arms: Vec<Arm>,
 ) -> Result<Swept, RunError> {
-    let order = SweepOrder {
-        jobs: jobs(&arms, args.jobs, cores()),
-        arms,
-        extent: plan.extent,
-        limits: plan.limits,
-        runs: folder.runs(),
-        folder: Some(folder.clone()),
-    };
+    let order = SweepOrder::of(folder, plan, arms, folder.runs(), args.jobs, cores());
     let bar = counting(plan.extent.runs * plan.extent.arms);
     let mut failed = 0;
     let swept = run_order(order, |outcome| {

@@ -26,7 +26,7 @@ impl CampaignSummary {
     /// Adds one run to the summary.
     pub fn add(&mut self, judged: &JudgedRun) {
         let verdict = &judged.verdict;
-        let exposed = verdict.exposure.iter().all(|exposure| exposure.count > 0);
+        let exposed = verdict.is_exposed();
         self.runs += 1;
         self.exposed += u32::from(exposed);
         self.rows += verdict.compared.rows;

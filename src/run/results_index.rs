@@ -1,9 +1,8 @@
 //! What lies in a results folder: runs, audits, comparisons and sweeps, the newest one first.
 
 use super::judging::VERDICT;
-use super::sweep::folder::CAMPAIGN;
+use super::sweep::folder::{CAMPAIGN, campaign_in};
 use crate::report::html::index::{IndexEntry, IndexKind, index};
-use dissent_core::campaign::document::CampaignDocument;
 use dissent_store::latest_run::LATEST;
 use dissent_store::writing::{StoreError, failed, replace_file};
 use serde_json::Value;
@@ -52,8 +51,8 @@ fn entry(results: &Path, name: String, ended: SystemTime) -> Option<IndexEntry> 
     let dir = results.join(&name);
     let at = jiff::Timestamp::try_from(ended).map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     let ended = at.unwrap_or_default();
-    if let Ok(text) = fs::read(dir.join(CAMPAIGN)) {
-        let campaign: CampaignDocument = serde_json::from_slice(&text).ok()?;
+    if dir.join(CAMPAIGN).exists() {
+        let campaign = campaign_in(&dir)?;
         let kind = IndexKind::Sweep(Box::new(campaign));
         return Some(IndexEntry { name, ended, kind });
     }

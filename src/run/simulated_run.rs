@@ -3,7 +3,7 @@
 use super::error::RunError;
 use super::folder_name::{in_fresh_folder, name_of};
 use super::judging::JudgedRun;
-use super::observer::{NoObserver, Observer};
+use super::observer::Observer;
 use super::run_spec::RunSpec;
 use crate::exit::Exit;
 use dissent_core::history::run_record::RunRecord as _;
@@ -30,21 +30,23 @@ pub fn run_simulated(
     results: &Path,
     keep: Retention,
 ) -> Result<JudgedRun, RunError> {
-    watch_simulated(spec, seed, results, keep, &mut NoObserver)
+    watch_simulated(spec, seed, results, keep, None)
 }
 
-/// The same, and shows its events to an observer, at once when the virtual time is over.
+/// The same, and shows its events to an observer, if there is one, at once when the virtual time is over.
 pub fn watch_simulated(
     spec: &RunSpec,
     seed: Seed,
     results: &Path,
     keep: Retention,
-    watcher: &mut dyn Observer,
+    watcher: Option<&mut dyn Observer>,
 ) -> Result<JudgedRun, RunError> {
     spec.check()?;
     let meta = spec.meta(seed, None)?;
     let record = dissent_simulator::run(&meta, spec.timing, &spec.simulation()?)?;
-    record.events().for_each(|timed| watcher.event(timed.t, &timed.event));
+    if let Some(watcher) = watcher {
+        record.events().for_each(|timed| watcher.event(timed.t, &timed.event));
+    }
     let mut judged = JudgedRun::new(&record, Exit::Pass);
     judged.name = name_of(spec, seed);
     if spec.self_test {

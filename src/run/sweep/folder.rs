@@ -130,6 +130,11 @@ fn differ_in_one_word(one: &[String], other: &[String]) -> bool {
     }
 }
 
+/// What the parts of a sweep say together, by its folder. None if it is no sweep's, or cannot be read.
+pub fn campaign_in(folder: &Path) -> Option<CampaignDocument> {
+    serde_json::from_slice(&fs::read(folder.join(CAMPAIGN)).ok()?).ok()
+}
+
 /// The folder of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepFolder {
@@ -183,12 +188,9 @@ impl SweepFolder {
     /// that cannot be read is none.
     fn earlier(&self, plan: &str) -> Vec<CampaignDocument> {
         let beside = self.dir.parent().and_then(|results| fs::read_dir(results).ok());
-        let read = |folder: fs::DirEntry| {
-            let text = fs::read(folder.path().join(CAMPAIGN)).ok()?;
-            serde_json::from_slice::<CampaignDocument>(&text).ok()
-        };
+        let folders = beside.into_iter().flatten().flatten();
         let mut earlier: Vec<CampaignDocument> =
-            beside.into_iter().flatten().flatten().filter_map(read).collect();
+            folders.filter_map(|folder| campaign_in(&folder.path())).collect();
         earlier.retain(|other| other.name == plan && other.started < self.started);
         earlier.sort_by(|a, b| a.started.cmp(&b.started));
         earlier
@@ -257,15 +259,13 @@ impl SweepFolder {
     }
 
     /// Writes what the parts say together.
-    pub fn write_campaign(&self, campaign: &CampaignDocument) -> Result<PathBuf, StoreError> {
+    pub fn write_campaign(&self, campaign: &CampaignDocument) -> Result<(), StoreError> {
         let json = serde_json::to_string_pretty(campaign);
         self.write(CAMPAIGN, &json.map_err(|error| failed("use", &self.dir)(error.into()))?)
     }
 
     /// Writes a report of the whole.
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, StoreError> {
-        let file = self.dir.join(name);
-        replace_file(&file, text.as_bytes())?;
-        Ok(file)
+    pub fn write(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        replace_file(&self.dir.join(name), text.as_bytes())
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod folder;
 
-use self::folder::{FrozenArm, SweepFolder, SweepLimits};
+use self::folder::{FrozenArm, FrozenPlan, SweepFolder, SweepLimits};
 use super::error::RunError;
 use super::finding_kinds::{each_finding_kind, known_finding_kinds};
 use super::judging::JudgedRun;
@@ -60,9 +60,28 @@ impl Arm {
     }
 }
 
+/// Freezes a plan of so many runs of each arm. `asked` is the number of parts, if the user gave it.
+pub fn freeze(
+    name: String,
+    arms: &[Arm],
+    first_seed: Seed,
+    runs: u32,
+    asked: Option<u32>,
+    limits: SweepLimits,
+) -> FrozenPlan {
+    let parts = asked.unwrap_or_else(|| parts(arms, runs, &limits)).min(runs);
+    FrozenPlan {
+        name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        extent: Extent { arms: arms.len() as u32, first_seed, runs, parts },
+        limits,
+        arms: arms.iter().map(Arm::frozen).collect(),
+    }
+}
+
 /// How many runs may be under way at the same time: as many as asked for, by default one per core in virtual
 /// time and two with processes; but only one on a cluster that somebody else runs.
-pub fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
+fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
     let of_arm = |arm: &Arm| match (arm.spec.target.is_simulated(), arm.is_parallel()) {
         (true, _) => asked.unwrap_or(cores),
         (false, true) => asked.unwrap_or(PROCESS_JOBS),
@@ -72,12 +91,12 @@ pub fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
 }
 
 /// The number of parts. A part has one seed if runs are slow, or if the sweep may end at any of them.
-pub fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
+fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
     let are_simulated = arms.iter().all(|arm| arm.spec.target.is_simulated());
     if !are_simulated || limits.goal == Some(Goal::Failure) {
         return runs;
     }
-    (runs.saturating_mul(arms.len() as u32) / RUNS_OF_PART).clamp(1, PARTS_MAX).min(runs)
+    (runs.saturating_mul(arms.len() as u32) / RUNS_OF_PART).clamp(1, PARTS_MAX)
 }
 
 /// How a sweep ended.
@@ -118,6 +137,27 @@ pub struct SweepOrder {
     pub folder: Option<SweepFolder>,
     /// The number of runs that may be under way at the same time.
     pub jobs: u32,
+}
+
+impl SweepOrder {
+    /// What is left of a frozen plan. `jobs` is what the user asked for.
+    pub fn of(
+        folder: &SweepFolder,
+        plan: &FrozenPlan,
+        arms: Vec<Arm>,
+        runs: PathBuf,
+        jobs: Option<u32>,
+        cores: u32,
+    ) -> SweepOrder {
+        SweepOrder {
+            jobs: self::jobs(&arms, jobs, cores),
+            arms,
+            extent: plan.extent,
+            limits: plan.limits,
+            runs,
+            folder: Some(folder.clone()),
+        }
+    }
 }
 
 /// A message to the thread that collects the results.
@@ -335,7 +375,7 @@ fn result(id: RunId, judged: &JudgedRun) -> RunResult {
         arm: id.arm,
         seed: id.seed,
         outcome: verdict.outcome,
-        exposed: verdict.exposure.iter().all(|exposure| exposure.count > 0),
+        exposed: verdict.is_exposed(),
         found: each_finding_kind(verdict).into_iter().collect(),
         known: known_finding_kinds(verdict).into_iter().collect(),
         target_version: judged.meta.target_version.clone(),

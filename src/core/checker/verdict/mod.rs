@@ -281,6 +281,13 @@ pub struct Verdict {
     pub known: Option<KnownFindings>,
 }
 
+impl Verdict {
+    /// Whether the run did all that its plan of faults is for. A run that did not says nothing by its pass.
+    pub fn is_exposed(&self) -> bool {
+        self.exposure.iter().all(|exposure| exposure.count > 0)
+    }
+}
+
 impl Compared {
     /// Adds what was compared in one more partition.
     pub fn add(&mut self, other: &Compared) {
