@@ -30,6 +30,7 @@ mod shard;
 mod shared_rows;
 mod shrink;
 mod simulated;
+mod steps;
 mod store;
 mod stranded;
 mod support;

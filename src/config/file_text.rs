@@ -205,6 +205,12 @@ mod tests {
     late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
     late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
     late-gap | of = "second-late-start" | of = "late-stat" | "late-stat" | no step that holds | mean
+    late-transition | "one" | "minority" | "minority" | this fault is of one replica | select `one`
+    late-transition | { same-as = "late-start" } | { not = "late" } | "late" | no earlier step | start
+    restart-one | "one" | { not = "x" } | "x" | no earlier step is called `x` | must select
+    restart-one | "one" | "one" / repeat = { times = 1 } | 1 | 1 times | write 2 to 1000
+    pause-one | { after = "1500ms" } | { at = "1s" } / repeat.times = 2 | { at = "1s" } | stays | `after`
+    restart-one | { boundaries = 2 } | { after-step = { step = "x" } } | "x" | no earlier step | allowed
     restart-one | { after = "700ms" } | "others-committed" | "others-committed" | not concern | in force
     restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | remove it
     none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | remove

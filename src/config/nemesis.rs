@@ -5,7 +5,7 @@ use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::file_schema;
 use super::settings::{choice, number, time};
-use dissent_core::history::fault::{Condition, FaultKind};
+use dissent_core::history::fault::{Condition, FaultKind, is_of};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
 use dissent_core::nearest::advise;
 
@@ -86,7 +86,7 @@ fn check_ending(plan: &Nemesis) -> [Result<(), InvalidValue>; 4] {
     ]
 }
 
-fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), InvalidValue>; 6] {
+fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), InvalidValue>; 9] {
     let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
     let place = |field: &str| format!("step.{at}.{field}");
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
@@ -103,7 +103,9 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), I
             &format!("two steps are called `{}`", step.id),
             "step names must be unique",
         ),
-        check_select(step, &ids, &place),
+        check_name(step, earlier, &place),
+        check_select(step, earlier, &place),
+        check_repeat(step, &place),
         InvalidValue::unless(
             step.partition.is_none() || !step.fault.is_of_all_partitions(),
             &place("partition"),
@@ -112,18 +114,114 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), I
         ),
         check_measure(step, &place),
         check_conditions(step, &place),
+        check_after_step(step, earlier, &place),
     ]
 }
 
-/// A step can only refer to the victim of an earlier one.
-fn check_select(step: &StepSpec, ids: &[&str], place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
-    let Select::SameAs(other) = &step.select else { return Ok(()) };
-    let help = match ids {
+/// A step with several faults gives each a name of its own.
+fn check_name(
+    step: &StepSpec,
+    earlier: &[StepSpec],
+    place: &impl Fn(&str) -> String,
+) -> Result<(), InvalidValue> {
+    let clashes = |other: &&StepSpec| {
+        let (own, theirs) = (step.id.as_str(), other.id.as_str());
+        let (of_own, of_theirs) = (has_several(step, earlier), has_several(other, earlier));
+        own != theirs && (of_own && is_of(theirs, own) || of_theirs && is_of(own, theirs))
+    };
+    let other = earlier.iter().find(clashes).map(|other| other.id.as_str()).unwrap_or_default();
+    let problem =
+        format!("`{}` or `{other}` has several faults, and one would be called as the other", step.id);
+    InvalidValue::unless(other.is_empty(), &place("id"), &problem, "give one of them another name")
+}
+
+/// Whether a step of a plan has several faults.
+fn has_several(step: &StepSpec, earlier: &[StepSpec]) -> bool {
+    step.repeat.is_some() || hits_several(step, earlier)
+}
+
+/// Whether a step of a plan hits several replicas at once.
+fn hits_several(step: &StepSpec, earlier: &[StepSpec]) -> bool {
+    let Select::SameAs(other) = &step.select else { return step.select.is_of_several() };
+    let at = earlier.iter().position(|step| step.id == *other);
+    at.is_some_and(|at| hits_several(&earlier[at], &earlier[..at]))
+}
+
+/// A step can only refer to the victims of an earlier one, which are the same all the time.
+fn check_select(
+    step: &StepSpec,
+    earlier: &[StepSpec],
+    place: &impl Fn(&str) -> String,
+) -> Result<(), InvalidValue> {
+    InvalidValue::unless(
+        !step.select.is_of_several() || step.fault.can_hit_several(),
+        &place("select"),
+        "this fault is of one replica, or of all by itself",
+        "select `one`",
+    )?;
+    let Some(other) = step.select.refers_to() else { return Ok(()) };
+    let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
+    let help = match ids.as_slice() {
         [] => "the first step must select `one`, `first`, `last` or a `replica`".to_owned(),
         ids => advise(other, ids),
     };
+    let field = if matches!(step.select, Select::Not(_)) { "select.not" } else { "select.same-as" };
     let problem = format!("no earlier step is called `{other}`");
-    InvalidValue::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)
+    InvalidValue::unless(ids.contains(&other.as_str()), &place(field), &problem, &help)?;
+    let repeated = earlier.iter().any(|step| step.id == *other && step.repeat.is_some());
+    let problem = format!("`{other}` is repeated, and each time its victims are drawn anew");
+    InvalidValue::unless(!repeated, &place(field), &problem, "refer to a step that is done once")?;
+    InvalidValue::unless(
+        !hits_several(step, earlier) || step.fault.can_hit_several(),
+        &place(field),
+        &format!("`{other}` hits several replicas, and this fault is of one"),
+        "select `one`",
+    )
+}
+
+/// The most that a step is done.
+const TIMES_MAX: u32 = 1_000;
+
+/// A step that is done again must end by itself, each time anew.
+fn check_repeat(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
+    let Some(repeat) = step.repeat else { return Ok(()) };
+    InvalidValue::unless(
+        (2..=TIMES_MAX).contains(&repeat.times),
+        &place("repeat.times"),
+        &format!("{} times", repeat.times),
+        &format!("write 2 to {TIMES_MAX}, or remove `repeat`"),
+    )?;
+    InvalidValue::unless(
+        matches!(step.until, Condition::After(_)),
+        &place("until"),
+        "a step that is repeated ends on a condition that stays true",
+        "end it `after` a time in force",
+    )?;
+    InvalidValue::unless(
+        step.fault.can_hit_several(),
+        &place("repeat"),
+        "this fault can be done once in a run",
+        "remove `repeat`",
+    )
+}
+
+/// A step can wait only for an earlier one, so that no two wait for each other.
+fn check_after_step(
+    step: &StepSpec,
+    earlier: &[StepSpec],
+    place: &impl Fn(&str) -> String,
+) -> Result<(), InvalidValue> {
+    for (field, condition) in [("begin", &step.begin), ("until", &step.until)] {
+        let Condition::AfterStep { step: other, .. } = condition else { continue };
+        let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
+        InvalidValue::unless(
+            ids.contains(&other.as_str()),
+            &place(&format!("{field}.after-step.step")),
+            &format!("no earlier step is called `{other}`"),
+            &advise(other, &ids),
+        )?;
+    }
+    Ok(())
 }
 
 /// A fault of size 0 would change nothing.
@@ -157,10 +255,10 @@ fn check_segment_waited_for(step: &StepSpec, at: usize, steps: &[StepSpec]) -> R
 /// A step cannot begin on a condition about itself, and only a held message names a segment to wait for.
 fn check_conditions(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     InvalidValue::unless(
-        matches!(step.begin, Condition::At(_) | Condition::Boundaries(_)),
+        matches!(step.begin, Condition::At(_) | Condition::Boundaries(_) | Condition::AfterStep { .. }),
         &place("begin"),
         "a step cannot begin on this condition",
-        "begin `at` a time after the start of the load, or after a number of `boundaries`",
+        "begin `at` a time after the start of the load, after a number of `boundaries`, or `after-step`",
     )?;
     let of_segment = matches!(step.until, Condition::OthersCommitted | Condition::EventsInNext { .. });
     InvalidValue::unless(

@@ -39,6 +39,8 @@ pub enum Stream {
     Comparisons = 12,
     /// Which ops are sent twice, or end without an answer.
     Deliveries = 13,
+    /// Which replicas a fault hits besides the first, and in later rounds.
+    FurtherVictims = 14,
 }
 
 impl Seed {

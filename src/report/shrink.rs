@@ -3,7 +3,7 @@
 use super::format::{count, counted, run_command};
 use super::plan_files::inline;
 use dissent_core::history::duration;
-use dissent_core::history::fault::Condition;
+use dissent_core::history::fault::{Condition, StepEdge};
 use dissent_core::history::nemesis::{Select, StepSpec};
 use dissent_core::history::schema::Value;
 use dissent_core::history::stored_name::stored_name;
@@ -208,6 +208,10 @@ fn condition(condition: &Condition) -> String {
         Condition::After(span) => format!("after {}", duration::format(*span)),
         Condition::Boundaries(0) => "at once".to_owned(),
         Condition::Boundaries(count) => format!("after {}", counted(u64::from(*count), "boundary")),
+        Condition::AfterStep { step, edge, wait } => {
+            let edge = if *edge == StepEdge::End { "is over" } else { "begins" };
+            format!("{} after {step} {edge}", duration::format(*wait))
+        }
         Condition::OthersCommitted => "when all others have committed the segment".to_owned(),
         Condition::EventsInNext { events, or_after, .. } => format!(
             "after {} in the next segment, or {}",

@@ -10,7 +10,7 @@ use dissent_core::history::nemesis::{Nemesis, StepSpec};
 /// unless rows are in a shard.
 pub(super) fn waits_for_segments(step: &StepSpec, counts_rows: bool) -> bool {
     let waits = |condition: &Condition| match condition {
-        Condition::At(_) | Condition::After(_) => false,
+        Condition::At(_) | Condition::After(_) | Condition::AfterStep { .. } => false,
         Condition::Boundaries(_) => !counts_rows,
         Condition::OthersCommitted | Condition::EventsInNext { .. } => true,
     };

@@ -111,6 +111,8 @@ fn step(draw: &mut Draw, at: usize, earlier: &[StepSpec]) -> StepSpec {
         partition: (held && draw.once_in(2)).then_some(at as u32),
         begin: any[draw.below(2)].clone(),
         until: any[draw.below(if held { 5 } else { 3 })].clone(),
+        jitter: if draw.once_in(2) { time(draw) } else { Nanos(0) },
+        repeat: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! view.
 
 use super::cluster_view::ClusterView;
-use crate::history::fault::{Condition, Fault, Step, StepId};
+use crate::history::fault::{Condition, Fault, Step, StepEdge, StepId};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
@@ -27,6 +27,8 @@ struct ScheduledFault {
     step: Step,
     state: FaultState,
     fault: Option<Fault>,
+    /// When it came into force, or failed to.
+    begun: Option<Nanos>,
 }
 
 #[derive(Debug)]
@@ -46,21 +48,27 @@ pub(super) struct Clock {
 
 impl Faults {
     pub(super) fn new(steps: &[Step]) -> Faults {
-        let scheduled =
-            |step: &Step| ScheduledFault { step: step.clone(), state: FaultState::Waiting, fault: None };
+        let scheduled = |step: &Step| ScheduledFault {
+            step: step.clone(),
+            state: FaultState::Waiting,
+            fault: None,
+            begun: None,
+        };
         Faults { steps: steps.iter().map(scheduled).collect() }
     }
 
     /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning.
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
-        for scheduled in self.steps.iter_mut().filter(|scheduled| scheduled.state == FaultState::Waiting) {
-            if holds(&scheduled.step.begin, clock, view, &scheduled.step.replica, None, None) {
-                let fault = resolve(&scheduled.step, view);
-                scheduled.state = FaultState::Beginning;
-                scheduled.fault = Some(fault.clone());
-                due.push((scheduled.step.id.clone(), fault));
+        for at in 0..self.steps.len() {
+            let ScheduledFault { step, state, .. } = &self.steps[at];
+            if *state != FaultState::Waiting || !self.holds(&step.begin, clock, view, step, None) {
+                continue;
             }
+            let fault = resolve(step, view);
+            due.push((step.id.clone(), fault.clone()));
+            let scheduled = &mut self.steps[at];
+            (scheduled.state, scheduled.fault) = (FaultState::Beginning, Some(fault));
         }
         due
     }
@@ -70,7 +78,7 @@ impl Faults {
         let is_due = |scheduled: &&ScheduledFault| {
             let FaultState::Active { since } = scheduled.state else { return false };
             let step = &scheduled.step;
-            holds(&step.until, clock, view, &step.replica, self.segment_of(step), Some(since))
+            self.holds(&step.until, clock, view, step, Some(since))
         };
         let due: Vec<StepId> =
             self.steps.iter().filter(is_due).map(|scheduled| scheduled.step.id.clone()).collect();
@@ -84,7 +92,7 @@ impl Faults {
             Condition::EventsInNext { of: Some(other), .. } => other,
             _ => &step.id,
         };
-        let of = self.steps.iter().find(|scheduled| scheduled.step.id == *named);
+        let of = self.steps.iter().find(|scheduled| scheduled.step.is_of(named));
         of?.fault.as_ref().and_then(|fault| Some((fault.partition?, fault.seq?)))
     }
 
@@ -114,7 +122,8 @@ impl Faults {
             begin: Condition::At(Nanos(0)),
             until: Condition::At(Nanos(u64::MAX)),
         };
-        self.steps.push(ScheduledFault { step, state: FaultState::Beginning, fault: Some(fault.clone()) });
+        let (state, fault) = (FaultState::Beginning, Some(fault.clone()));
+        self.steps.push(ScheduledFault { step, state, fault, begun: None });
     }
 
     /// Marks a step as being cured, whatever its condition.
@@ -128,6 +137,8 @@ impl Faults {
             step,
             if in_force { FaultState::Active { since: now } } else { FaultState::Over { at: now } },
         );
+        let begun = self.steps.iter_mut().find(|scheduled| scheduled.step.id == step);
+        begun.into_iter().for_each(|scheduled| scheduled.begun = Some(now));
     }
 
     /// Marks a step as over, whether or not its cure worked.
@@ -190,6 +201,46 @@ impl Faults {
         self.steps.iter().map(over).try_fold(Nanos(0), |last, at| Some(last.max(at?)))
     }
 
+    /// Whether a condition of a step holds. `since` is when it came into force.
+    fn holds(
+        &self,
+        condition: &Condition,
+        clock: Clock,
+        view: &ClusterView,
+        of: &Step,
+        since: Option<Nanos>,
+    ) -> bool {
+        let segment = || self.segment_of(of);
+        match condition {
+            Condition::At(at) => clock.now.0 >= clock.load_began.0 + at.0,
+            Condition::Boundaries(count) => clock.boundaries >= *count,
+            Condition::OthersCommitted => {
+                segment().is_some_and(|(partition, seq)| view.others_committed(&of.replica, partition, seq))
+            }
+            Condition::EventsInNext { events, or_after, .. } => segment().is_some_and(|(partition, seq)| {
+                view.segment(partition, seq + 1).is_some_and(|(next, opened)| {
+                    view.log_ends()[partition as usize] >= next.start + events
+                        || clock.now.0 >= opened.0 + or_after.0
+                })
+            }),
+            Condition::After(span) => since.is_some_and(|since| clock.now.0 >= since.0 + span.0),
+            Condition::AfterStep { step, edge, wait } => {
+                self.passed(step, *edge).is_some_and(|at| clock.now.0 >= at.0 + wait.0)
+            }
+        }
+    }
+
+    /// When the last fault of a step of the plan began or was over. None as long as one has not.
+    fn passed(&self, planned: &str, edge: StepEdge) -> Option<Nanos> {
+        let moment = |scheduled: &ScheduledFault| match (edge, scheduled.state) {
+            (StepEdge::Begin, _) if scheduled.begun.is_some() => scheduled.begun,
+            (_, FaultState::Over { at }) => Some(at),
+            _ => None,
+        };
+        let faults = self.steps.iter().filter(|scheduled| scheduled.step.is_of(planned));
+        faults.map(moment).try_fold(Nanos(0), |last, at| Some(last.max(at?)))
+    }
+
     /// The first fault that withheld a segment. The plan's ending refers to it.
     pub(super) fn held(&self) -> Option<&Fault> {
         self.steps
@@ -204,28 +255,4 @@ fn resolve(step: &Step, view: &ClusterView) -> Fault {
     let next = || step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1);
     let seq = if step.kind.withholds_a_segment() { next() } else { None };
     Fault { kind: step.kind, replica: step.replica.clone(), partition: step.partition, seq }
-}
-
-fn holds(
-    condition: &Condition,
-    clock: Clock,
-    view: &ClusterView,
-    victim: &str,
-    segment: Option<(u32, u32)>,
-    since: Option<Nanos>,
-) -> bool {
-    match condition {
-        Condition::At(at) => clock.now.0 >= clock.load_began.0 + at.0,
-        Condition::Boundaries(count) => clock.boundaries >= *count,
-        Condition::OthersCommitted => {
-            segment.is_some_and(|(partition, seq)| view.others_committed(victim, partition, seq))
-        }
-        Condition::EventsInNext { events, or_after, .. } => segment.is_some_and(|(partition, seq)| {
-            view.segment(partition, seq + 1).is_some_and(|(next, opened)| {
-                view.log_ends()[partition as usize] >= next.start + events
-                    || clock.now.0 >= opened.0 + or_after.0
-            })
-        }),
-        Condition::After(span) => since.is_some_and(|since| clock.now.0 >= since.0 + span.0),
-    }
 }

@@ -31,8 +31,16 @@ pub enum PlanError {
         /// How many the workload has.
         partitions: u32,
     },
+    /// A step needs a replica that another one does not hit.
+    #[error("step `{step}` selects a replica that `{other}` does not hit, and there is none")]
+    NoOtherReplica {
+        /// The step.
+        step: StepId,
+        /// The step that hits all replicas.
+        other: StepId,
+    },
     /// A step takes its victim from a step that does not come before it.
-    #[error("step `{step}` selects `same-as` a step `{other}`, which does not come before it")]
+    #[error("step `{step}` selects by the victim of a step `{other}`, which does not come before it")]
     UnknownStep {
         /// The step that refers to another.
         step: StepId,

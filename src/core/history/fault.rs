@@ -130,12 +130,36 @@ pub enum Condition {
         #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
         Nanos,
     ),
+    /// An earlier step of the plan is over, or has begun, and this much time has passed since.
+    AfterStep {
+        /// The earlier step. If it has several faults: all of them.
+        step: StepId,
+        /// What of it counts.
+        #[serde(default)]
+        edge: StepEdge,
+        /// The time since then.
+        #[serde(default, with = "duration")]
+        #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+        wait: Nanos,
+    },
+}
+
+/// A moment of a step that another one waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum StepEdge {
+    /// Its fault is cured, or could not begin.
+    #[default]
+    End,
+    /// Its fault is in force, or could not begin.
+    Begin,
 }
 
 /// One step: a fault with its victim drawn, and its two conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// As the plan names it.
+    /// As the plan names it; with `-1`, `-2` and so on if the plan's step has several faults.
     pub id: StepId,
     /// The kind of fault.
     pub kind: FaultKind,
@@ -147,4 +171,20 @@ pub struct Step {
     pub begin: Condition,
     /// When it is cured. The end of the load cures it in any case.
     pub until: Condition,
+}
+
+impl Step {
+    /// Whether it is one of the faults of this step of a plan.
+    pub fn is_of(&self, planned: &str) -> bool {
+        is_of(&self.id, planned)
+    }
+}
+
+/// Whether a step with this name is one of the faults of this step of a plan.
+pub fn is_of(id: &str, planned: &str) -> bool {
+    let rest = id.strip_prefix(planned);
+    rest.is_some_and(|rest| {
+        let number = rest.strip_prefix('-').unwrap_or_default();
+        rest.is_empty() || !number.is_empty() && number.bytes().all(|letter| letter.is_ascii_digit())
+    })
 }

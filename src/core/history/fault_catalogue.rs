@@ -133,6 +133,28 @@ impl FaultKind {
         }
     }
 
+    /// Whether it can be in force at several replicas at once, each by itself.
+    pub fn can_hit_several(self) -> bool {
+        match self {
+            FaultKind::Restart
+            | FaultKind::Pause
+            | FaultKind::DropWriter
+            | FaultKind::Lag { .. }
+            | FaultKind::DelayQueue { .. }
+            | FaultKind::LockTable
+            | FaultKind::LongSnapshot
+            | FaultKind::SkipTransaction => true,
+            FaultKind::HoldMessage(_)
+            | FaultKind::CommitWinner
+            | FaultKind::SlowDownload
+            | FaultKind::Rebalance
+            | FaultKind::PauseConsumption
+            | FaultKind::Reload
+            | FaultKind::SecondWriter
+            | FaultKind::Cutover => false,
+        }
+    }
+
     fn has(self, effect: FaultEffect) -> bool {
         self.spec().effects.contains(&effect)
     }

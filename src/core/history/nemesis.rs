@@ -20,8 +20,44 @@ pub enum Select {
     Last,
     /// The victim of an earlier step.
     SameAs(StepId),
+    /// One replica that an earlier step does not hit, drawn from the seed.
+    Not(StepId),
+    /// Fewer than half of the replicas, but at least one, drawn from the seed.
+    Minority,
+    /// One more than half of the replicas, drawn from the seed.
+    Majority,
+    /// Every replica.
+    All,
     /// The replica with this name.
     Replica(String),
+}
+
+impl Select {
+    /// Whether it selects several replicas by itself.
+    pub fn is_of_several(&self) -> bool {
+        matches!(self, Select::Minority | Select::Majority | Select::All)
+    }
+
+    /// The step whose victim it refers to.
+    pub fn refers_to(&self) -> Option<&StepId> {
+        match self {
+            Select::SameAs(other) | Select::Not(other) => Some(other),
+            _ => None,
+        }
+    }
+}
+
+/// How often a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Repeat {
+    /// How often in all, each time to victims that are drawn anew.
+    pub times: u32,
+    /// The time from an end to the next begin.
+    #[serde(default, with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+    pub pause: Nanos,
 }
 
 /// A step as a plan declares it.
@@ -39,11 +75,29 @@ pub struct StepSpec {
     /// Which partition; `None`: it is drawn, or that of the step with the same victim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<u32>,
-    /// When it begins: at a time, or after a number of boundaries.
+    /// When it begins: at a time, after a number of boundaries, or after another step.
     #[serde(default = "at_once")]
     pub begin: Condition,
     /// When it is cured.
     pub until: Condition,
+    /// Every time in `begin` and `until`, and every pause, is longer by up to this, drawn from the seed.
+    #[serde(default, with = "duration", skip_serializing_if = "is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema", extend("default" = "0s")))]
+    pub jitter: Nanos,
+    /// How often it is done; `None`: once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+}
+
+impl StepSpec {
+    /// How often it is done.
+    pub fn rounds(&self) -> u32 {
+        self.repeat.map_or(1, |repeat| repeat.times)
+    }
+}
+
+fn is_none(time: &Nanos) -> bool {
+    time.0 == 0
 }
 
 /// When a step begins that does not say it.

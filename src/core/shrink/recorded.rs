@@ -27,8 +27,9 @@ struct Load {
 pub fn recorded(record: &dyn RunRecord) -> Candidate {
     let meta = record.meta();
     let load = load_of(record);
-    let steps = meta.nemesis.steps.iter().zip(&meta.steps);
-    let steps = steps.map(|(spec, step)| given_step(spec, step, meta, &load)).collect();
+    let spec_of = |step: &Step| meta.nemesis.steps.iter().find(|spec| step.is_of(&spec.id));
+    let steps = meta.steps.iter().filter_map(|step| Some(given_step(spec_of(step)?, step, meta, &load)));
+    let steps = steps.collect();
     Candidate {
         workload: Workload {
             writes: Some(writes_of(&load.ops, &meta.schema)),
@@ -39,19 +40,24 @@ pub fn recorded(record: &dyn RunRecord) -> Candidate {
     }
 }
 
-/// A step with its victim. Where no segment ends, rows are counted, and fewer writes would be fewer rows: the
-/// step then begins and ends at the times at which it did.
+/// A step with its victim, and with the times that were drawn for it. Where no segment ends, rows are
+/// counted, and fewer writes would be fewer rows: the step then begins and ends at the times at which it did.
+/// So does one that waits for another step, which can then be taken away.
 fn given_step(spec: &StepSpec, step: &Step, meta: &RunMeta, load: &Load) -> StepSpec {
-    let times = load.steps.get(&spec.id);
+    let times = load.steps.get(&step.id);
     let timed = |condition: &Condition, at: Option<Nanos>| match (condition, at) {
         (Condition::Boundaries(_), Some(at)) if !meta.has_boundaries() => Condition::At(at),
+        (Condition::AfterStep { .. }, Some(at)) => Condition::At(at),
         _ => condition.clone(),
     };
     StepSpec {
+        id: step.id.clone(),
         select: Select::Replica(step.replica.clone()),
         partition: step.partition,
-        begin: timed(&spec.begin, times.map(|(begun, _)| *begun)),
-        until: timed(&spec.until, times.and_then(|(_, cured)| *cured)),
+        begin: timed(&step.begin, times.map(|(begun, _)| *begun)),
+        until: timed(&step.until, times.and_then(|(_, cured)| *cured)),
+        jitter: Nanos(0),
+        repeat: None,
         ..spec.clone()
     }
 }

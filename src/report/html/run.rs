@@ -2,7 +2,7 @@
 
 use super::timeline::{FaultBar, Timeline};
 use crate::report::format::{Clock, count, counted, joined, listed, shortened, span};
-use dissent_core::history::fault::{Condition, Step};
+use dissent_core::history::fault::{Condition, Step, StepEdge};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
 use dissent_core::history::stored_name::stored_name;
@@ -156,6 +156,13 @@ fn condition(condition: &Condition) -> String {
             format!("when the {next} has {entries}, or is {} old", span(*or_after))
         }
         Condition::After(t) => format!("{} after it began", span(*t)),
+        Condition::AfterStep { step, edge, wait } => {
+            let edge = if *edge == StepEdge::End { "is over" } else { "is in force" };
+            match wait {
+                Nanos(0) => format!("when {step} {edge}"),
+                wait => format!("{} after {step} {edge}", span(*wait)),
+            }
+        }
     }
 }
 
