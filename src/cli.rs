@@ -12,6 +12,7 @@ mod sweep;
 
 use crate::synth::Plant;
 pub use audit::AuditArgs;
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand};
 pub use compare::CompareArgs;
 use dissent_core::history::trust::TrustChecksums;
@@ -130,14 +131,24 @@ pub struct DemoArgs {
 pub const CAPTURE_EVERY: &str = "1s";
 
 /// `dissent run`.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 pub struct RunArgs {
     /// Built-in target (see `dissent list targets`), or path of a target file
+    #[arg(required = false, required_unless_present = "like")]
+    #[arg(default_value_if("like", ArgPredicate::IsPresent, Some("")))]
     pub target: String,
     /// Built-in workload, or path of a TOML file
+    #[arg(required = false, required_unless_present = "like")]
+    #[arg(default_value_if("like", ArgPredicate::IsPresent, Some("")))]
     pub workload: String,
     /// Built-in nemesis, or path of a TOML file
+    #[arg(required = false, required_unless_present = "like")]
+    #[arg(default_value_if("like", ArgPredicate::IsPresent, Some("")))]
     pub nemesis: String,
+    /// Do what a recorded run did, with another seed: its folder, or `latest`. Options that are given replace
+    /// its own
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "workload", "nemesis"])]
+    pub like: Option<String>,
     /// Seed; drawn at random and printed if not given
     #[arg(long, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,

@@ -75,3 +75,50 @@ fn run_again_asks_for_the_same_run() {
         assert_eq!(format!("{spec_again:?}"), format!("{spec:?}"), "{line}");
     }
 }
+
+/// `--like` does what a run did: with its options, with what its own files said then, and another seed.
+#[test]
+fn a_run_like_another_needs_neither_its_command_nor_its_files() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let results = temp.path().join("results");
+    let workload = temp.path().join("mine.toml");
+    let text = include_str!("../workloads/steady.toml").replace("rate = 400", "rate = 300");
+    std::fs::write(&workload, text).expect("a file");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+        command.arg("run").args(words).arg("-q").env("DISSENT_RESULTS", &results);
+        command.output().expect("the program starts")
+    };
+    let facts = || -> serde_json::Value {
+        let text = std::fs::read_to_string(results.join("latest/run.json")).expect("the facts");
+        let run: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        run["facts"].clone()
+    };
+    let file = workload.display().to_string();
+    let options = ["--seed", "3", "--for", "2s", "--set", "guard=partition-gate", "--set", "keys=7"];
+    assert!(run(&[&["sim-segments", file.as_str(), "none"], &options[..]].concat()).status.success());
+    let first = facts();
+    std::fs::remove_file(&workload).expect("it is there");
+
+    assert!(run(&["--like", "latest", "--seed", "3"]).status.success());
+    assert_eq!(facts(), first);
+    assert_eq!(facts()["workload"]["rate"], 300);
+    assert!(run(&["--like", "latest"]).status.success());
+    assert_ne!(facts()["seed"], first["seed"]);
+    assert_eq!(facts()["schema"], first["schema"]);
+    assert!(run(&["--like", "latest", "--set", "keys=9", "--for", "1s"]).status.success());
+    let other = facts();
+    assert_eq!((&other["workload"]["keys"]["live"], &other["workload"]["load"]), (&9.into(), &"1s".into()));
+    assert_eq!(other["settings"]["guard"], "partition-gate");
+
+    for (words, told) in [
+        (vec!["--like", "latest", "sim-segments"], "cannot be used with"),
+        (vec!["--like", "nowhere"], "no run folder"),
+        (vec!["sim-segments", "steady"], "<NEMESIS>"),
+    ] {
+        let refused = run(&words);
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {stderr}");
+        assert!(stderr.contains(told), "{words:?}: {stderr}");
+    }
+}

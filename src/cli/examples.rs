@@ -15,7 +15,9 @@ Examples:
   dissent run specimen-shard upsert-feed cold-cutover --set rule=v2-stranding
   dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only
   dissent run pinot.toml partial-upsert none
-  dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1";
+  dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1
+  dissent run --like latest
+  dissent run --like latest --seed 7 --set guard=partition-gate";
 
 pub(super) const SWEEP_EXAMPLES: &str = "\
 Examples:

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod heal;
 mod init;
+mod like;
 mod list;
 mod list_fitting;
 mod man;

@@ -22,6 +22,7 @@ pub(super) fn words(args: &RunArgs) -> Vec<String> {
         set,
         self_test,
         known,
+        like: _,
         seed: _,
         runs: _,
         jobs: _,

@@ -23,6 +23,15 @@ const UNDER_LOAD_TIMES: u64 = 8;
 
 /// The specification given by the arguments, with all settings applied.
 pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
+    run_spec_of(args, || load(&args.workload), || load(&args.nemesis))
+}
+
+/// The same, with a workload and a plan from elsewhere.
+pub(super) fn run_spec_of(
+    args: &RunArgs,
+    workload: impl FnOnce() -> Result<Workload, ConfigError>,
+    nemesis: impl FnOnce() -> Result<Nemesis, ConfigError>,
+) -> Result<RunSpec, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
     let mut target = target(&args.target)?;
@@ -35,8 +44,8 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
         given.retain(|key, _| !key.starts_with(table::PREFIX));
         given.extend(options.settings());
     }
-    let workload: Workload = settings.apply(load(&args.workload)?)?;
-    let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
+    let workload: Workload = settings.apply(workload()?)?;
+    let nemesis: Nemesis = settings.apply(nemesis()?)?;
     settings.refuse_unknown(&args.target, defaults.settings)?;
     if let Some(ExternalTarget { path, file }) = target.external() {
         adapter::check_run(file, path, nemesis.faults().chain(probe(args.probe_restart)))?;

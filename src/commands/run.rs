@@ -1,5 +1,6 @@
 //! `dissent run`: resolves what is asked for, runs it, and tells the verdict.
 
+use super::like::like;
 use super::output::{self, Verdicts};
 use super::progress::{ProgressWatch, counting};
 use super::resolve_run_spec::run_spec;
@@ -26,7 +27,13 @@ use std::path::Path;
 
 /// Runs, checks and prints the verdict.
 pub(super) fn run(args: &cli::RunArgs) -> Exit {
-    let spec = match run_spec(args) {
+    let found = args.like.as_deref().map(|run| like(args, run)).transpose();
+    let (args, spec) = match found {
+        Ok(None) => (args, run_spec(args)),
+        Ok(Some((ref args, ref recorded))) => (args, recorded.run_spec(args)),
+        Err(exit) => return exit,
+    };
+    let spec = match spec {
         Ok(spec) => spec,
         Err(error) => return output::refusal(error),
     };
