@@ -4,6 +4,7 @@ mod documents;
 mod examples;
 mod explained;
 mod explaining;
+mod junit_schema;
 mod schema;
 
 use dissent::report::html::timeline::Timeline;

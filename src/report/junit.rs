@@ -15,7 +15,6 @@ use dissent_core::checker::verdict::{
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::stored_name::stored_name;
-use jiff::Timestamp;
 
 /// A document of one run.
 pub fn document(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> String {
@@ -47,19 +46,13 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
         name: &format!("{}{seed_words}", words.join(" ")),
         package: &package,
         class: &class,
-        started: &started(meta),
+        started: &meta.started,
         seconds: facts.duration.0 as f64 / 1e9,
         properties: own.into_iter().chain(settings).collect(),
         cases: &cases,
         told: &format!("{told}run again: {}", repeat(meta)),
     };
     suite.text()
-}
-
-/// When the run began, as the schema wants it: without a zone.
-fn started(meta: &RunMeta) -> String {
-    let started: Result<Timestamp, _> = meta.started.parse();
-    started.map_or_else(|_| meta.started.clone(), |at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 /// Where the report is, as a line.

@@ -3,6 +3,7 @@
 //! Written by hand: the crate for it (`quick-junit`) adds clocks and random identifiers, which would make the
 //! output of the same evidence differ, and a dozen packages for one page of code.
 
+use jiff::Timestamp;
 use std::fmt::Write as _;
 
 /// A test case.
@@ -28,7 +29,7 @@ pub(super) struct Suite<'s> {
     pub(super) package: &'s str,
     /// The class of its cases.
     pub(super) class: &'s str,
-    /// When it began, without a zone.
+    /// When it began, in UTC.
     pub(super) started: &'s str,
     pub(super) seconds: f64,
     pub(super) properties: Vec<(&'s str, &'s str)>,
@@ -48,7 +49,7 @@ impl Suite<'_> {
             self.number,
             escaped(self.name),
             escaped(self.package),
-            escaped(self.started),
+            escaped(&without_zone(self.started)),
             self.seconds,
             self.cases.len(),
             count(|result| matches!(result, CaseResult::Failed { .. })),
@@ -71,7 +72,7 @@ impl Suite<'_> {
 }
 
 /// The text before the first suite.
-pub const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n";
+pub const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
 /// The text after the last suite.
 pub const END: &str = "</testsuites>\n";
 
@@ -99,6 +100,12 @@ impl Case {
             }
         };
     }
+}
+
+/// A time in UTC as the schema wants it: without a zone.
+fn without_zone(time: &str) -> String {
+    let parsed: Result<Timestamp, _> = time.parse();
+    parsed.map_or_else(|_| time.to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 /// Text for an element or an attribute. Control characters and non-characters are left out: XML 1.0 cannot

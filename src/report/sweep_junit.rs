@@ -21,7 +21,7 @@ fn suite(campaign: &CampaignDocument, arm: &ArmEntry, number: usize) -> String {
         name: &arm.name,
         package: &package,
         class: &package,
-        started: campaign.started.split('.').next().unwrap_or_default(),
+        started: &campaign.started,
         seconds: 0.0,
         properties: std::iter::once(("first-seed", first_seed.as_str())).chain(settings).collect(),
         cases: &cases,
