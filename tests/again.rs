@@ -82,7 +82,7 @@ fn a_run_like_another_needs_neither_its_command_nor_its_files() {
     let temp = tempfile::tempdir().expect("a folder");
     let results = temp.path().join("results");
     let workload = temp.path().join("mine.toml");
-    let text = include_str!("../workloads/steady.toml").replace("rate = 400", "rate = 300");
+    let text = include_str!("../workloads/steady.toml").replace("rate = 200", "rate = 300");
     std::fs::write(&workload, text).expect("a file");
     let run = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
