@@ -11,7 +11,9 @@ use crate::config::{known_issues, table};
 use crate::run::run_spec::{BOUNDARY_KINDS, ROW_THRESHOLD, RunSpec, by_rows, probe};
 use crate::run::target::{ExternalTarget, RunTarget};
 use dissent_core::conductor::{CommitPolicy, Timing};
+use dissent_core::generator::swarm::is_drawable;
 use dissent_core::history::duration;
+use dissent_core::history::fault::{FaultKind, Queue};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
@@ -45,7 +47,10 @@ pub(super) fn run_spec_of(
         given.extend(options.settings());
     }
     let workload: Workload = settings.apply(workload()?)?;
-    let nemesis: Nemesis = settings.apply(nemesis()?)?;
+    let mut nemesis: Nemesis = settings.apply(nemesis()?)?;
+    if let Some(swarm) = nemesis.swarm.as_mut().filter(|swarm| swarm.faults.is_empty()) {
+        swarm.faults = drawable_faults(&target)?;
+    }
     settings.refuse_unknown(&args.target, defaults.settings)?;
     if let Some(ExternalTarget { path, file }) = target.external() {
         adapter::check_run(file, path, nemesis.faults().chain(probe(args.probe_restart)))?;
@@ -83,6 +88,21 @@ fn target(argument: &str) -> Result<RunTarget, ConfigError> {
             format!("{}; for your own cluster, give the path of a .toml file", advise(argument, &names));
         ConfigError::UnknownName { kind: "target", name: argument.to_owned(), help }
     })
+}
+
+/// The faults that a plan may draw for this target: those that it can do and that its file allows.
+fn drawable_faults(target: &RunTarget) -> Result<Vec<FaultKind>, ConfigError> {
+    let allows = |kind: &FaultKind| {
+        let external = target.external();
+        external.is_none_or(|own| adapter::check_run(&own.file, &own.path, [*kind].into_iter()).is_ok())
+    };
+    let queues = [Queue::Feedback, Queue::Append].map(|queue| FaultKind::DelayQueue { queue, ms: 1 });
+    let all = FaultKind::ALL.into_iter().chain(queues).filter(|kind| is_drawable(*kind));
+    let faults: Vec<FaultKind> = all.filter(|kind| target.can(*kind).is_ok()).filter(allows).collect();
+    match faults.is_empty() {
+        true => Err(ConfigError::NothingToDraw { target: target.name().to_owned() }),
+        false => Ok(faults),
+    }
 }
 
 fn with_load(workload: Workload, args: &RunArgs) -> Result<Workload, ConfigError> {

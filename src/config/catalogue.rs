@@ -28,6 +28,6 @@ pub const WORKLOADS: &[EmbeddedFile] = embedded!(
 pub const NEMESES: &[EmbeddedFile] = embedded!(
     "nemesis": "cold-cutover", "failover", "kill-one", "lag", "late-commit", "late-gap", "late-skip",
     "late-transition", "lock-one", "mixed", "none", "pause-and-slow-download", "pause-consumption",
-    "pause-one", "rebalance-one", "restart-one", "session-expiry", "skip-one", "snapshot-one",
-    "warm-active-active"
+    "pause-one", "rebalance-one", "restart-in-rebalance", "restart-one", "rolling-restart", "session-expiry",
+    "skip-one", "snapshot-one", "swarm", "warm-active-active"
 );

@@ -84,6 +84,13 @@ pub enum ConfigError {
         /// The line.
         line: &'static str,
     },
+    /// A plan that draws its faults, for a target that can do none of them.
+    #[error("the plan draws its faults, and {target} allows none that can be drawn")]
+    #[diagnostic(help("permit some under [allow] in its file, or choose another plan"))]
+    NothingToDraw {
+        /// The name of the target.
+        target: String,
+    },
     /// An option with an invalid value.
     #[error("{flag}: {problem}")]
     Flag {

@@ -5,9 +5,12 @@ use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::file_schema;
 use super::settings::{choice, number, time};
+use dissent_core::generator::swarm::is_drawable;
 use dissent_core::history::fault::{Condition, FaultKind, is_of};
-use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
+use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec, Swarm};
+use dissent_core::history::time::Nanos;
 use dissent_core::nearest::advise;
+use std::ops::RangeInclusive;
 
 /// `--set until.STEP=TIME`: the step ends this long after its begin.
 const UNTIL: &str = "until.";
@@ -15,6 +18,10 @@ const UNTIL: &str = "until.";
 const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
 const DELAY_MS_MAX: u64 = 600_000;
+/// Maximum number of steps that are drawn.
+const STEPS_MAX: u32 = 100;
+/// How long a drawn step may last, and within which time drawn steps may begin, in nanoseconds.
+const SWARM_TIMES: RangeInclusive<u64> = 100_000_000..=3_600_000_000_000;
 
 impl ConfigFile for Nemesis {
     const KIND: &'static str = "nemesis plan";
@@ -51,7 +58,8 @@ impl ConfigFile for Nemesis {
             let earlier = check_step(step, at, &self.steps[..at]);
             earlier.into_iter().chain([check_segment_waited_for(step, at, &self.steps)])
         });
-        steps.chain(check_ending(self)).filter_map(Result::err).collect()
+        let swarm = self.swarm.iter().flat_map(|swarm| check_swarm(swarm, &self.steps));
+        steps.chain(swarm).chain(check_ending(self)).filter_map(Result::err).collect()
     }
 }
 
@@ -82,6 +90,37 @@ fn check_ending(plan: &Nemesis) -> [Result<(), InvalidValue>; 4] {
             "boundaries-after-first-step",
             "there is no first step",
             "remove it, or add a step",
+        ),
+    ]
+}
+
+/// Steps are drawn or given, and what is drawn has an end.
+fn check_swarm(swarm: &Swarm, steps: &[StepSpec]) -> [Result<(), InvalidValue>; 5] {
+    let time = |field: &str, time: Nanos| {
+        let place = format!("swarm.{field}");
+        InvalidValue::unless(SWARM_TIMES.contains(&time.0), &place, "no such time", "write 100ms to 1h")
+    };
+    let never = swarm.faults.iter().find(|kind| !is_drawable(**kind));
+    [
+        InvalidValue::unless(
+            steps.is_empty(),
+            "swarm",
+            "the steps are given, so none is drawn",
+            "remove the steps, or the table `swarm`",
+        ),
+        InvalidValue::unless(
+            (1..=STEPS_MAX).contains(&swarm.steps),
+            "swarm.steps",
+            &format!("up to {} steps", swarm.steps),
+            &format!("write 1 to {STEPS_MAX}"),
+        ),
+        time("within", swarm.within),
+        time("lasts", swarm.lasts),
+        InvalidValue::unless(
+            never.is_none(),
+            "swarm.faults",
+            &format!("`{}` cannot be drawn", never.map_or("", |kind| kind.name())),
+            "write a plan with steps for it",
         ),
     ]
 }

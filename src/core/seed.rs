@@ -41,6 +41,10 @@ pub enum Stream {
     Deliveries = 13,
     /// Which replicas a fault hits besides the first, and in later rounds.
     FurtherVictims = 14,
+    /// Which configuration a seed of a drawn arm runs.
+    Configuration = 15,
+    /// Which faults a plan that is drawn has, and when.
+    Swarm = 16,
 }
 
 impl Seed {

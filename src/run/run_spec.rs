@@ -10,6 +10,7 @@ use dissent_core::conductor::{CommitPolicy, Timing};
 use dissent_core::generator::calibration::calibration;
 use dissent_core::generator::plan_error::PlanError;
 use dissent_core::generator::schedule::schedule;
+use dissent_core::generator::swarm::drawn;
 use dissent_core::generator::table::schema;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier::Frontier;
@@ -352,7 +353,8 @@ impl RunSpec {
         let PreparedTarget { version, mut roster, spares, schema, frontiers, left_out, frozen_floor } =
             target;
         let calibration = calibration(&schema);
-        let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
+        let nemesis = drawn(&self.nemesis, seed);
+        let steps = schedule(&nemesis, &roster, self.workload.partitions, seed)?;
         // A server that takes over is watched from the start, and no fault hits it.
         if steps.iter().any(|step| step.kind == FaultKind::Rebalance) {
             roster.extend(spares.into_iter().take(1));
@@ -371,7 +373,7 @@ impl RunSpec {
             roster,
             partitions: self.workload.partitions,
             workload: self.workload.clone(),
-            nemesis: self.nemesis.clone(),
+            nemesis,
             calibration_ops: (calibration.before.len() + calibration.after.len()) as u64,
             schema,
             left_out,

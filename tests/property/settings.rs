@@ -85,6 +85,7 @@ fn nemesis(draw: &mut Draw) -> Nemesis {
         min_exposure: if held { draw.below(1 << 30) as u64 } else { 0 },
         required: Vec::new(),
         steps,
+        swarm: None,
     }
 }
 

@@ -107,6 +107,7 @@ fn nemesis() -> Nemesis {
         min_exposure: 20,
         required: Vec::new(),
         steps: Vec::new(),
+        swarm: None,
     }
 }
 

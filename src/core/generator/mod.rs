@@ -12,5 +12,6 @@ mod keys;
 pub mod ops;
 pub mod plan_error;
 pub mod schedule;
+pub mod swarm;
 pub mod table;
 mod victims;

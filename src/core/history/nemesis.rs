@@ -119,6 +119,26 @@ pub enum Ending {
     VictimWins,
 }
 
+/// What a plan says that leaves its steps to the seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Swarm {
+    /// The faults that are drawn from. Empty: all that the target can do and that end.
+    #[serde(default)]
+    pub faults: Vec<FaultKind>,
+    /// The greatest number of steps.
+    pub steps: u32,
+    /// They begin within this time, but for those that wait for a segment.
+    #[serde(with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+    pub within: Nanos,
+    /// The longest time that one of them lasts.
+    #[serde(with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "duration::schema"))]
+    pub lasts: Nanos,
+}
+
 /// A nemesis file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -154,6 +174,9 @@ pub struct Nemesis {
     /// The faults, in the order of the file.
     #[serde(default, rename = "step")]
     pub steps: Vec<StepSpec>,
+    /// What the steps are drawn from, if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<Swarm>,
 }
 
 impl Nemesis {
@@ -169,12 +192,14 @@ impl Nemesis {
             min_exposure: 0,
             required: Vec::new(),
             steps: Vec::new(),
+            swarm: None,
         }
     }
 
-    /// All faults that the plan needs: those of its steps, and those of its ending.
+    /// All faults that the plan needs: those of its steps, those that it draws from, and those of its ending.
     pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
-        let steps = self.steps.iter().map(|step| step.fault);
+        let drawn = self.swarm.iter().flat_map(|swarm| swarm.faults.iter().copied());
+        let steps = self.steps.iter().map(|step| step.fault).chain(drawn);
         let winner = (self.ending != Ending::Uncommitted).then_some(FaultKind::CommitWinner);
         steps.chain(winner).chain(self.reload.then_some(FaultKind::Reload))
     }
