@@ -88,6 +88,39 @@ fn arms_are_told_with_their_rates_and_beside_each_other() {
     assert!((1..=4).contains(&kept), "{kept} runs were kept");
 }
 
+/// Goal: a drawn arm says how much of its configurations it tried, and what repeats a run; a cell of fault
+/// and event that was never met is counted as 0.
+#[test]
+fn a_drawn_arm_names_the_command_of_each_example_and_the_cells_that_were_never_met() {
+    let folder = Folder::with(
+        "runs = 12\nfirst-seed = 1\nparts = 4\n[[arm]]\nname = \"any\"\ntarget = \"sim-segments\"\n\
+         workload = \"partial-upsert\"\ndraw = { nemesis = [\"none\", \"late-transition\"], \
+         guard = [\"startup-latch\", \"partition-gate\"] }\n",
+    );
+    let output = folder.run();
+    exits(&output, 1);
+    let campaign = folder.campaign();
+    let arm = &campaign["arms"][0];
+    assert_eq!(arm["drawn"], serde_json::json!({"combinations": 4, "block": 4, "pairs": 4, "pairs_met": 4}));
+    let found = &arm["found"][0];
+    for (seed, command) in
+        found["seeds"].as_array().expect("seeds").iter().zip(found["commands"].as_array().expect("commands"))
+    {
+        let wanted = "dissent run sim-segments partial-upsert late-transition --set guard=startup-latch";
+        assert_eq!(command, &format!("{wanted} --seed {seed}"));
+    }
+    let rows = arm["coverage"].as_array().expect("rows");
+    let faults: Vec<&Value> = rows.iter().map(|row| &row["fault"]).collect();
+    assert_eq!(faults, ["hold-message consuming-to-online", "hold-message offline-to-consuming"]);
+    let cells = &rows[1]["cells"];
+    assert_eq!((&cells["boundary"], &cells["boot elsewhere"]), (&rows[1]["runs"], &Value::from(0)));
+    let told = text(&output.stdout);
+    assert!(told.contains("hold-message offline-to-consuming x boot elsewhere"), "{told}");
+    assert!(told.contains("4 of 4 pairs of values were run, and 7 seeds in a row have them all"), "{told}");
+    // It goes on from its own files.
+    exits(&folder.resume(), 1);
+}
+
 #[test]
 fn a_killed_sweep_goes_on_and_says_the_same_as_one_that_was_not() {
     let plan = format!("runs = 30\nfirst-seed = 1\nparts = 10\n{ARM}");

@@ -98,7 +98,7 @@ fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
 /// Many runs are a sweep of one arm, of which each verdict is told as well.
 fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
-    let arms = vec![Arm { name: spec.title(), spec: spec.clone() }];
+    let arms = vec![Arm::alike(spec.title(), spec.clone())];
     let limits = SweepLimits { keep_passed: u32::MAX, ..SweepLimits::default() };
     let plan = freeze(spec.title(), &arms, first, args.runs, None, limits);
     // The name begins with `campaign`, so that a pattern that names runs does not name it.

@@ -16,8 +16,8 @@ use dissent_store::writing::StoreError;
 /// Does all parts, with the hooks of the cluster that they run on.
 pub(super) fn run_order(order: SweepOrder, mut each: impl FnMut(&RunOutcome)) -> Result<Swept, RunError> {
     let runtime = runtime()?;
-    let external = order.arms.iter().find(|arm| arm.spec.target.external().is_some());
-    let external = external.map(|arm| arm.spec.clone());
+    let external = order.arms.iter().find(|arm| arm.target().external().is_some());
+    let external = external.map(|arm| arm.specs[0].clone());
     let handle = Some(runtime.handle().clone());
     let each = |_: RunId, outcome: &RunOutcome| each(outcome);
     let Some(spec) = external else { return sweep(order, handle, each) };

@@ -7,15 +7,17 @@ use super::run_order::{run_order, stopped_by, write_pages};
 use super::runtime::{cores, draw_seed};
 use crate::cli::{Format, RunArgs, SweepArgs};
 use crate::config::load::load_file;
-use crate::config::sweep_plan::{PlannedArm, SweepPlan};
+use crate::config::sweep_plan::{DrawnArm, PlannedArm, SweepPlan};
 use crate::exit::Exit;
 use crate::report::sweep::{last_line, words};
 use crate::report::sweep_junit::suites;
 use crate::run::error::RunError;
 use crate::run::results_index::write_index;
+use crate::run::run_spec::RunSpec;
 use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
 use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, freeze};
 use clap::Parser as _;
+use dissent_core::campaign::draw::PairwiseDraw;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
@@ -54,7 +56,7 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         retry_inconclusive: args.retry_inconclusive || written.retry_inconclusive,
     };
     let arms = written.arms().into_iter().map(arm).collect::<Result<Vec<Arm>, Exit>>()?;
-    let own = arms.iter().filter_map(|arm| arm.spec.target.external()).map(|own| &own.path);
+    let own = arms.iter().filter_map(|arm| arm.target().external()).map(|own| &own.path);
     if own.collect::<BTreeSet<_>>().len() > 1 {
         let error = format!("{file}: its arms run on different clusters of your own: write a plan for each");
         return Err(output::failure(&error, Exit::Usage));
@@ -86,7 +88,7 @@ fn resumed(dir: &std::path::Path) -> Result<Option<Begun>, Exit> {
     let (folder, plan) = opened;
     let mut arms = Vec::new();
     for frozen in &plan.arms {
-        let arm = arm(PlannedArm { name: frozen.name.clone(), words: frozen.words.clone() })?;
+        let arm = arm(frozen.planned())?;
         if arm.frozen() != *frozen {
             let error =
                 format!("the files of `{}` have changed since the sweep began: begin a new one", frozen.name);
@@ -101,9 +103,21 @@ fn resumed(dir: &std::path::Path) -> Result<Option<Begun>, Exit> {
     Ok(Some((folder, plan, arms)))
 }
 
-/// Resolves an arm as `dissent run` would.
+/// Resolves an arm, every combination of it if its seeds draw.
 fn arm(planned: PlannedArm) -> Result<Arm, Exit> {
-    let PlannedArm { name, words } = planned;
+    let PlannedArm { name, words, drawn } = planned;
+    match drawn {
+        None => resolved(&name, words).map(|spec| Arm::alike(name, spec)),
+        Some(DrawnArm { sizes, words: each }) => {
+            let spec = |words: Vec<String>| resolved(&format!("{name}: {}", words.join(" ")), words);
+            let specs = each.into_iter().map(spec).collect::<Result<_, Exit>>()?;
+            Ok(Arm { name, words, specs, draw: PairwiseDraw::new(&sizes) })
+        }
+    }
+}
+
+/// Resolves the words of an arm as `dissent run` would.
+fn resolved(name: &str, words: Vec<String>) -> Result<RunSpec, Exit> {
     let in_arm = |problem: &str| output::status(&format!("error: arm `{name}`: {problem}"));
     let words = std::iter::once("run".to_owned()).chain(words);
     let args = RunArgs::try_parse_from(words).map_err(|error| {
@@ -118,7 +132,7 @@ fn arm(planned: PlannedArm) -> Result<Arm, Exit> {
         in_arm("it cannot be run");
         output::failure(&error, Exit::Usage)
     })?;
-    Ok(Arm { name, spec })
+    Ok(spec)
 }
 
 fn run_all(

@@ -8,13 +8,23 @@ use super::load::is_path;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::history::duration;
 use dissent_core::history::time::Nanos;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The number of arms that a plan may have once its settings are varied.
+/// The number of configurations that a plan may have once its settings are varied and drawn.
 const ARMS_MAX: usize = 1_000;
+/// What can be drawn and is no setting.
+const WORKLOAD: &str = "workload";
+/// See [`WORKLOAD`].
+const NEMESIS: &str = "nemesis";
+
+/// The table of what is drawn.
+const DRAW: &str = "draw";
+
+/// A setting with one of its values.
+type Choice<'p> = (&'p String, &'p Word);
 
 /// A plan as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -62,10 +72,10 @@ struct WrittenArm {
     name: Option<String>,
     /// A built-in target, or the path of a target file.
     target: String,
-    /// A built-in workload, or the path of a file.
-    workload: String,
-    /// A built-in nemesis plan, or the path of a file.
-    nemesis: String,
+    /// A built-in workload, or the path of a file. Left out if it is drawn.
+    workload: Option<String>,
+    /// A built-in nemesis plan, or the path of a file. Left out if it is drawn.
+    nemesis: Option<String>,
     /// Options of `dissent run`, without the dashes: `for = "10s"`.
     #[serde(default)]
     options: BTreeMap<String, Word>,
@@ -75,6 +85,9 @@ struct WrittenArm {
     /// Settings with several values: one arm for each combination.
     #[serde(default)]
     vary: BTreeMap<String, Vec<Word>>,
+    /// Settings with several values, workload and nemesis among them: each seed draws one of each.
+    #[serde(default)]
+    draw: BTreeMap<String, Vec<Word>>,
 }
 
 /// See [`SweepPlan::keep_passed`].
@@ -116,8 +129,19 @@ impl fmt::Display for Word {
 pub struct PlannedArm {
     /// Its name, unique in the plan.
     pub name: String,
-    /// The arguments of `dissent run`, without the seed.
+    /// The arguments of `dissent run`, without the seed. What is drawn stands in angle brackets.
     pub words: Vec<String>,
+    /// What its seeds draw from. None if all its runs are alike.
+    pub drawn: Option<DrawnArm>,
+}
+
+/// The configurations of an arm whose seeds draw one each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrawnArm {
+    /// The number of values of each setting that is drawn.
+    pub sizes: Vec<usize>,
+    /// The arguments of `dissent run` for each combination. The last setting changes fastest.
+    pub words: Vec<Vec<String>>,
 }
 
 impl SweepPlan {
@@ -137,7 +161,11 @@ impl SweepPlan {
         let mut arms: Vec<PlannedArm> = self.arms.iter().flat_map(|arm| arm.variants(&self.folder)).collect();
         if let Some(file) = &self.known {
             let file = self.folder.join(file).to_string_lossy().into_owned();
-            arms.iter_mut().for_each(|arm| arm.words.extend(["--known".to_owned(), file.clone()]));
+            let drawn = arms.iter_mut().flat_map(|arm| {
+                let drawn = arm.drawn.iter_mut().flat_map(|drawn| &mut drawn.words);
+                drawn.chain([&mut arm.words])
+            });
+            drawn.for_each(|words| words.extend(["--known".to_owned(), file.clone()]));
         }
         arms
     }
@@ -149,12 +177,28 @@ impl WrittenArm {
         combinations.iter().map(|varied| self.variant(varied, folder)).collect()
     }
 
-    fn variant(&self, varied: &[(&String, &Word)], folder: &Path) -> PlannedArm {
-        let place = |argument: &String| match is_path(argument) {
+    fn variant(&self, varied: &[Choice<'_>], folder: &Path) -> PlannedArm {
+        let text = |(key, value): &Choice<'_>| ((*key).clone(), value.to_string());
+        let varied: Vec<(String, String)> = varied.iter().map(text).collect();
+        let with = |chosen: Vec<(String, String)>| self.words(&[&varied[..], &chosen].concat(), folder);
+        let open = self.draw.keys().map(|key| (key.clone(), format!("<{key}>"))).collect();
+        let drawn = (!self.draw.is_empty()).then(|| DrawnArm {
+            sizes: self.draw.values().map(Vec::len).collect(),
+            words: combinations(&self.draw).iter().map(|it| with(it.iter().map(text).collect())).collect(),
+        });
+        PlannedArm { name: self.name_of(&varied), words: with(open), drawn }
+    }
+
+    /// The arguments of `dissent run` with these settings.
+    fn words(&self, chosen: &[(String, String)], folder: &Path) -> Vec<String> {
+        let place = |argument: &str| match is_path(argument) {
             true => folder.join(argument).to_string_lossy().into_owned(),
-            false => argument.clone(),
+            false => argument.to_owned(),
         };
-        let mut words = [&self.target, &self.workload, &self.nemesis].map(place).to_vec();
+        let of = |key: &str| chosen.iter().find(|(chosen, _)| chosen == key).map(|(_, value)| value.as_str());
+        let workload = self.workload.as_deref().or(of(WORKLOAD)).unwrap_or_default();
+        let nemesis = self.nemesis.as_deref().or(of(NEMESIS)).unwrap_or_default();
+        let mut words = [&self.target, workload, nemesis].map(place).to_vec();
         for (option, value) in &self.options {
             match value {
                 Word::Flag(false) => {}
@@ -162,20 +206,55 @@ impl WrittenArm {
                 value => words.extend([format!("--{option}"), value.to_string()]),
             }
         }
-        let varied = varied.iter().map(|(key, value)| format!("{key}={value}"));
-        let varied: Vec<String> = varied.collect();
         let set = self.set.iter().map(|(key, value)| format!("{key}={value}"));
-        words.extend(set.chain(varied.iter().cloned()).flat_map(|pair| ["--set".to_owned(), pair]));
-        PlannedArm { name: self.name_of(&varied), words }
+        let chosen = chosen.iter().filter(|(key, _)| ![WORKLOAD, NEMESIS].contains(&key.as_str()));
+        let chosen = chosen.map(|(key, value)| format!("{key}={value}"));
+        words.extend(set.chain(chosen).flat_map(|pair| ["--set".to_owned(), pair]));
+        words
     }
 
-    fn name_of(&self, varied: &[String]) -> String {
+    fn name_of(&self, varied: &[(String, String)]) -> String {
         let plain = || {
+            let or_open = |given: &Option<String>, key| given.clone().unwrap_or_else(|| format!("<{key}>"));
+            let (workload, nemesis) = (or_open(&self.workload, WORKLOAD), or_open(&self.nemesis, NEMESIS));
             let set = self.set.iter().map(|(key, value)| format!(" {key}={value}"));
-            format!("{} {} {}{}", self.target, self.workload, self.nemesis, set.collect::<String>())
+            format!("{} {workload} {nemesis}{}", self.target, set.collect::<String>())
         };
         let own = self.name.clone().unwrap_or_else(plain);
-        std::iter::once(own).chain(varied.iter().cloned()).collect::<Vec<_>>().join(" ")
+        let varied = varied.iter().map(|(key, value)| format!("{key}={value}"));
+        std::iter::once(own).chain(varied).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The number of its configurations.
+    fn count(&self) -> usize {
+        self.tables().map(|(_, _, values)| values.len()).fold(1, usize::saturating_mul)
+    }
+
+    /// Settings with several values have some, and are not set as well. Workload and nemesis are given or drawn.
+    fn check(&self, at: usize) -> Vec<Result<(), InvalidValue>> {
+        let several = |(table, key, values): (&str, &String, &Vec<Word>)| {
+            let place = format!("arm.{at}.{table}.{key}");
+            InvalidValue::unless(!values.is_empty(), &place, "no value", "write at least one")?;
+            let twice = format!("`{key}` is also set");
+            let help = format!("remove it from `{table}`, or from where else it is set");
+            let is_varied = table == DRAW && self.vary.contains_key(key);
+            InvalidValue::unless(!self.set.contains_key(key) && !is_varied, &place, &twice, &help)
+        };
+        let given = |(key, given): (&str, &Option<String>)| {
+            let (place, is_drawn) = (format!("arm.{at}"), self.draw.contains_key(key));
+            let (none, both) = (format!("no {key}"), format!("`{key}` is also drawn"));
+            let help = format!("write one `{key} = ..`, or several in `{DRAW}`");
+            InvalidValue::unless(given.is_some() || is_drawn, &place, &none, &help)?;
+            InvalidValue::unless(given.is_none() || !is_drawn, &place, &both, &help)
+        };
+        let plans = [(WORKLOAD, &self.workload), (NEMESIS, &self.nemesis)];
+        self.tables().map(several).chain(plans.map(given)).collect()
+    }
+
+    /// The settings with several values, each with the name of its table.
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &String, &Vec<Word>)> {
+        let of = |table| move |(key, values)| (table, key, values);
+        self.vary.iter().map(of("vary")).chain(self.draw.iter().map(of(DRAW)))
     }
 }
 
@@ -187,7 +266,7 @@ pub fn width(text: &str) -> Result<f64, String> {
 }
 
 /// Every choice of one value per key.
-fn combinations(vary: &BTreeMap<String, Vec<Word>>) -> Vec<Vec<(&String, &Word)>> {
+fn combinations(vary: &BTreeMap<String, Vec<Word>>) -> Vec<Vec<Choice<'_>>> {
     vary.iter().fold(vec![Vec::new()], |before, (key, values)| {
         let with = |chosen: &Vec<_>, value| chosen.iter().copied().chain([(key, value)]).collect();
         before.iter().flat_map(|chosen| values.iter().map(move |value| with(chosen, value))).collect()
@@ -248,30 +327,15 @@ impl SweepPlan {
     fn check_arms(&self) -> Result<(), InvalidValue> {
         let mut all = 0_usize;
         for (at, arm) in self.arms.iter().enumerate() {
-            let variants = arm.vary.values().map(Vec::len).fold(1, usize::saturating_mul);
-            all = all.saturating_add(variants);
-            let problem = format!("more than {ARMS_MAX} arms");
-            InvalidValue::unless(all <= ARMS_MAX, &format!("arm.{at}"), &problem, "vary fewer settings")?;
+            all = all.saturating_add(arm.count());
+            let (place, problem) = (format!("arm.{at}"), format!("more than {ARMS_MAX} configurations"));
+            InvalidValue::unless(all <= ARMS_MAX, &place, &problem, "vary or draw fewer settings")?;
         }
         let mut names = BTreeSet::new();
         let twice = self.arms().into_iter().find(|arm| !names.insert(arm.name.clone()));
         let Some(twice) = twice else { return Ok(()) };
         let problem = format!("two arms are called `{}`", twice.name);
         InvalidValue::unless(false, "arm", &problem, "give each a `name` of its own")
-    }
-}
-
-impl WrittenArm {
-    /// Settings that vary have values, and are not set as well.
-    fn check(&self, at: usize) -> Vec<Result<(), InvalidValue>> {
-        let one = |(key, values): (&String, &Vec<Word>)| {
-            let place = format!("arm.{at}.vary.{key}");
-            InvalidValue::unless(!values.is_empty(), &place, "no value", "write at least one")?;
-            let twice = format!("`{key}` is also set");
-            let once = !self.set.contains_key(key);
-            InvalidValue::unless(once, &place, &twice, "remove it from `set` or from `vary`")
-        };
-        self.vary.iter().map(one).collect()
     }
 }
 
@@ -302,6 +366,21 @@ mod tests {
     }
 
     #[test]
+    fn a_drawn_arm_has_the_command_of_every_combination() {
+        let text = "runs = 10\n[[arm]]\ntarget = \"sim-segments\"\nworkload = \"steady\"\n\
+                    draw = { nemesis = [\"none\", \"own.toml\"], guard = [\"a\", \"b\"] }\n";
+        let plan: SweepPlan = parse("nights/night.toml", text.to_owned()).expect("it is right");
+        let [arm] = &plan.arms()[..] else { panic!("one arm") };
+        assert_eq!(arm.name, "sim-segments steady <nemesis>");
+        assert_eq!(arm.words.join(" "), "sim-segments steady <nemesis> --set guard=<guard>");
+        let drawn = arm.drawn.as_ref().expect("it is drawn");
+        assert_eq!(drawn.sizes, [2, 2], "guard, then nemesis");
+        let words: Vec<String> = drawn.words.iter().map(|words| words.join(" ")).collect();
+        let wanted = ["none --set guard=a", "own.toml --set guard=a", "none --set guard=b"];
+        assert_eq!(words[..3], wanted.map(|words| format!("sim-segments steady {words}")));
+    }
+
+    #[test]
     fn what_makes_no_sweep_is_refused_at_its_place() {
         let refusal = |text: String| {
             let error = parse::<SweepPlan>("night.toml", text).expect_err("it is wrong");
@@ -314,6 +393,9 @@ mod tests {
             (format!("runs = 1\n{ARM}vary = {{ guard = [] }}\n"), "no value"),
             (format!("runs = 1\n{ARM}set = {{ a = 1 }}\nvary = {{ a = [1] }}\n"), "`a` is also set"),
             (format!("runs = 1\n{ARM}nemeses = 3\n"), "nemeses"),
+            (format!("runs = 1\n{ARM}draw = {{ nemesis = [\"none\"] }}\n"), "`nemesis` is also drawn"),
+            (format!("runs = 1\n{ARM}vary = {{ a = [1] }}\ndraw = {{ a = [1] }}\n"), "`a` is also set"),
+            ("runs = 1\n[[arm]]\ntarget = \"t\"\nworkload = \"w\"\n".to_owned(), "no nemesis"),
             (format!("runs = 1\nuntil = \"5\"\n{ARM}"), "night.toml:2:9: `5` is no width"),
             (format!("runs = 1\nuntil = \"5%\"\nuntil-fail = true\n{ARM}"), "two goals"),
         ] {

@@ -5,6 +5,7 @@ mod answers;
 pub mod campaign;
 pub mod catalogue;
 pub mod conformance;
+mod coverage;
 pub mod doctor;
 mod doubts;
 pub mod explain;

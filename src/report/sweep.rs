@@ -1,10 +1,12 @@
 //! A sweep in words: a line for each arm, and what may be concluded.
 
+use super::coverage::TargetCoverage;
 use super::format::counted;
-use dissent_core::campaign::document::{ArmEntry, CampaignDocument, PairEntry, RateEntry, StoppedBy};
+use dissent_core::campaign::document::{
+    ArmEntry, CampaignDocument, DrawEntry, PairEntry, RateEntry, StoppedBy,
+};
 use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
 use dissent_core::history::stored_name::stored_name;
-use dissent_core::seed::Seed;
 use std::fmt::Write as _;
 
 /// The JSON Schema of `campaign.json`.
@@ -41,10 +43,12 @@ pub fn words(campaign: &CampaignDocument) -> String {
                 if found.known == 0 { String::new() } else { format!(", known in {}", found.known) }
             );
         }
-        let _ = writeln!(out, "  again: {}", again(arm, arm.found[0].seeds[0]));
+        let _ = writeln!(out, "  again: {}", arm.found[0].commands[0]);
     }
     let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
-    for line in lines.chain(campaign.trends.iter().filter_map(trend)) {
+    let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
+    let lines = lines.chain(drawn).chain(campaign.trends.iter().filter_map(trend));
+    for line in lines.chain(tried.iter().map(TargetCoverage::words)) {
         let _ = writeln!(out, "{line}");
     }
     out.truncate(out.trim_end().len());
@@ -62,6 +66,17 @@ pub(super) fn conclusion(arm: &ArmEntry) -> String {
             interval(&arm.failure)
         ),
     }
+}
+
+/// How much of its configurations an arm has tried. None if all its runs are alike.
+pub(super) fn drawn(arm: &ArmEntry) -> Option<String> {
+    let DrawEntry { combinations, block, pairs, pairs_met } = arm.drawn.as_ref()?;
+    Some(format!(
+        "{}: each seed draws one of {combinations} configurations; {pairs_met} of {pairs} pairs of values \
+         were run, and {} seeds in a row have them all",
+        arm.name,
+        2 * block - 1
+    ))
 }
 
 pub(super) fn paired(pair: &PairEntry) -> String {
@@ -141,11 +156,6 @@ pub(super) fn stopped(by: &StoppedBy) -> String {
     }
 }
 
-/// The command that repeats a run of an arm.
-pub(super) fn again(arm: &ArmEntry, seed: Seed) -> String {
-    format!("dissent run {} --seed {}", arm.command, seed.0)
-}
-
 /// The runs of all arms, counted.
 pub(super) fn counts(campaign: &CampaignDocument) -> String {
     let sum = |count: fn(&ArmEntry) -> u64| campaign.arms.iter().map(count).sum::<u64>();
@@ -180,11 +190,13 @@ pub fn summary(campaign: &CampaignDocument) -> String {
     }
     let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
     out.push('\n');
+    let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
+    let lines = lines.chain(drawn).chain(tried.iter().map(TargetCoverage::words));
     for line in campaign.trends.iter().filter_map(trend).chain(lines) {
         let _ = writeln!(out, "- {}", cell(&line));
     }
     for arm in campaign.arms.iter().filter(|arm| !arm.found.is_empty()) {
-        let again = again(arm, arm.found[0].seeds[0]);
+        let again = &arm.found[0].commands[0];
         let _ = writeln!(out, "\nA failing run of {}:\n\n```sh\n{again}\n```", cell(&arm.name));
     }
     out

@@ -1,7 +1,7 @@
 //! `junit.xml` of a sweep: one suite per arm, one case per kind of finding, and one for the runs themselves.
 
 use super::junit_xml::{Case, CaseResult, END, OPENING, Suite};
-use super::sweep::{again, conclusion, rate_words};
+use super::sweep::{conclusion, rate_words};
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument, FoundEntry};
 
 /// The whole document.
@@ -47,7 +47,8 @@ fn runs(campaign: &CampaignDocument, arm: &ArmEntry) -> Case {
 fn found(found: &FoundEntry, arm: &ArmEntry) -> Case {
     let message = format!("in {} of {} runs: {}", found.rate.hits, arm.runs, rate_words(&found.rate));
     let seeds: Vec<String> = found.seeds.iter().map(|seed| seed.0.to_string()).collect();
-    let text = format!("seeds {}\nrun again: {}\n", seeds.join(", "), again(arm, found.seeds[0]));
+    let again = found.commands.first().map_or("", String::as_str);
+    let text = format!("seeds {}\nrun again: {again}\n", seeds.join(", "));
     let result = match found.known == found.rate.hits {
         // A known finding does not break a build, but it is not a pass either.
         true => CaseResult::Skipped { message: format!("known: {message}") },

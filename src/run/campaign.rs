@@ -108,7 +108,7 @@ pub fn simulate_all(
     mut each: impl FnMut(&JudgedRun),
 ) -> Result<CampaignSummary, Stopped> {
     let order = SweepOrder {
-        arms: vec![Arm { name: String::new(), spec: spec.clone() }],
+        arms: vec![Arm::alike(String::new(), spec.clone())],
         extent: Extent { arms: 1, first_seed: first, runs, parts: runs },
         limits: SweepLimits::default(),
         runs: results.to_owned(),

@@ -4,7 +4,9 @@ use crate::exit::Exit;
 use crate::report::html::timeline::Timeline;
 use crate::report::run_facts::RunFacts;
 use crate::report::{html, json, junit, keys, markdown};
-use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
+use dissent_core::campaign::coverage::RunCoverage;
+use dissent_core::campaign::overlaps::Overlaps;
+use dissent_core::checker::judge::{Oracle, judge_seeing};
 use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
@@ -38,6 +40,8 @@ pub struct JudgedRun {
     pub self_test: Option<SelfTest>,
     /// The run's folder. None if it was not kept.
     pub folder: Option<PathBuf>,
+    /// Which faults overlapped which events.
+    pub coverage: RunCoverage,
     /// The name of its folder, or the name that a folder would have.
     pub name: String,
     /// From the start of the run to its last event.
@@ -52,16 +56,22 @@ impl JudgedRun {
     /// Judges a record. `over` is an exit code that the result is never better than.
     pub fn new(record: &dyn RunRecord, over: Exit) -> JudgedRun {
         let duration = record.events().last().map_or(Nanos(0), |event| event.t);
-        JudgedRun { duration, ..JudgedRun::of(record.meta(), judge(record), over) }
+        let mut overlaps = Overlaps::of(record.meta());
+        let verdict = judge_seeing(record, Oracle::default(), &mut |t, moment| overlaps.take(t, moment));
+        let coverage = overlaps.coverage();
+        JudgedRun { duration, coverage, ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     /// Like [`JudgedRun::new`], for a run whose page will be written. It collects the timeline during
     /// judging, so the events of a large run are read once.
     pub fn for_page(record: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
-        let mut timeline = Timeline::default();
-        let verdict = judge_seeing(record, oracle, &mut |t, moment| timeline.take(t, moment));
-        let duration = timeline.end;
-        JudgedRun { duration, timeline: Some(timeline), ..JudgedRun::of(record.meta(), verdict, over) }
+        let (mut timeline, mut overlaps) = (Timeline::default(), Overlaps::of(record.meta()));
+        let verdict = judge_seeing(record, oracle, &mut |t, moment| {
+            timeline.take(t, moment);
+            overlaps.take(t, moment);
+        });
+        let (duration, timeline, coverage) = (timeline.end, Some(timeline), overlaps.coverage());
+        JudgedRun { duration, timeline, coverage, ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     /// A verdict on contents that were read, without a record of events. `duration` is how long it took.
@@ -79,6 +89,7 @@ impl JudgedRun {
             exit,
             self_test: None,
             folder: None,
+            coverage: RunCoverage::default(),
             name: String::new(),
             duration: Nanos(0),
             minimum_exit: over,

@@ -1,5 +1,6 @@
 //! The runs of each arm of a campaign, added up, and two arms side by side.
 
+use super::coverage::CoverageTotals;
 use super::part::Parts;
 use super::rate::Rate;
 use super::run_result::RunResult;
@@ -25,6 +26,8 @@ pub struct ArmTotals {
     pub target_versions: BTreeSet<String>,
     /// By kind of finding: the runs that had it.
     pub found: BTreeMap<String, Found>,
+    /// Which faults overlapped which events.
+    pub coverage: CoverageTotals,
     /// Runs of which nobody knows whether they failed: those that were exposed and inconclusive.
     unknown: u64,
     /// Runs that failed, and those that passed although they were exposed.
@@ -58,6 +61,7 @@ impl ArmTotals {
         self.runs += 1;
         self.exposed += u64::from(result.exposed);
         self.rows += result.rows;
+        self.coverage.add(&result.coverage);
         if !self.target_versions.contains(&result.target_version) {
             self.target_versions.insert(result.target_version.clone());
         }
@@ -150,6 +154,7 @@ impl Paired {
 
 #[cfg(test)]
 mod tests {
+    use super::super::coverage::RunCoverage;
     use super::super::part::Part;
     use super::*;
 
@@ -157,7 +162,8 @@ mod tests {
         let results = results.iter().map(|&(arm, seed, outcome, exposed)| {
             let found = if outcome == VerdictOutcome::Fail { vec!["frozen".to_owned()] } else { Vec::new() };
             let (known, target_version) = (Vec::new(), "1".to_owned());
-            RunResult { arm, seed: Seed(seed), outcome, exposed, found, known, target_version, rows: 2 }
+            let (seed, coverage) = (Seed(seed), RunCoverage::default());
+            RunResult { arm, seed, outcome, exposed, found, known, target_version, rows: 2, coverage }
         });
         let mut parts = Parts::default();
         parts.add(Part { part: 0, plan: String::new(), results: results.collect() });

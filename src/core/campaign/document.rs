@@ -1,6 +1,8 @@
 //! `campaign.json`: what the runs of a sweep say together.
 
 use super::arm_totals::{ArmTotals, Paired};
+use super::coverage::CoverageRow;
+use super::draw::PairwiseDraw;
 use super::part::{Extent, Parts};
 use super::rate::Rate;
 use super::trend::TrendEntry;
@@ -75,8 +77,14 @@ pub enum StoppedBy {
 pub struct ArmEntry {
     /// Its name.
     pub name: String,
-    /// The command that repeats a run of it, but for the seed.
+    /// The command that repeats a run of it, but for the seed. What each seed draws stands in angle brackets.
     pub command: String,
+    /// The command of its first run, with the seed.
+    #[serde(default)]
+    pub first_run: String,
+    /// What its seeds draw from. Absent if all its runs are alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawEntry>,
     /// The settings of the target, as given with `--set`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -99,6 +107,23 @@ pub struct ArmEntry {
     pub failure: RateEntry,
     /// The kinds of findings, the most frequent one first.
     pub found: Vec<FoundEntry>,
+    /// Which faults of its schedules overlapped which events.
+    #[serde(default)]
+    pub coverage: Vec<CoverageRow>,
+}
+
+/// The configurations from which each seed draws one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DrawEntry {
+    /// Their number.
+    pub combinations: u64,
+    /// Twice as many seeds in a row have every pair of values of two settings.
+    pub block: u64,
+    /// The pairs of values of two settings.
+    pub pairs: u64,
+    /// Those of them that were run.
+    pub pairs_met: u64,
 }
 
 /// A kind of finding.
@@ -114,6 +139,9 @@ pub struct FoundEntry {
     pub known: u64,
     /// The seeds of the first few runs with it.
     pub seeds: Vec<Seed>,
+    /// The commands that repeat these runs.
+    #[serde(default)]
+    pub commands: Vec<String>,
 }
 
 /// How often something happens.
@@ -179,7 +207,7 @@ impl RateEntry {
 }
 
 impl ArmEntry {
-    fn of(arm: &CampaignArm, totals: &ArmTotals) -> ArmEntry {
+    fn of((arm, first, seeds): (&CampaignArm, Seed, Vec<Seed>), totals: &ArmTotals) -> ArmEntry {
         let mut found: Vec<FoundEntry> = totals
             .found
             .iter()
@@ -188,12 +216,15 @@ impl ArmEntry {
                 rate: RateEntry::of(totals.rate_of(kind)),
                 known: found.known,
                 seeds: found.seeds.iter().copied().collect(),
+                commands: found.seeds.iter().map(|seed| arm.command_of(*seed)).collect(),
             })
             .collect();
         found.sort_by(|a, b| (b.rate.hits, &a.kind).cmp(&(a.rate.hits, &b.kind)));
         ArmEntry {
             name: arm.name.clone(),
             command: arm.command.clone(),
+            first_run: arm.command_of(first),
+            drawn: arm.drawn.as_ref().map(|drawn| drawn.entry(&seeds)),
             settings: arm.settings.clone(),
             target_versions: totals.target_versions.clone(),
             runs: totals.runs,
@@ -204,6 +235,7 @@ impl ArmEntry {
             rows_compared: totals.rows,
             failure: RateEntry::of(totals.failures()),
             found,
+            coverage: totals.coverage.rows(),
         }
     }
 }
@@ -234,6 +266,36 @@ pub struct CampaignArm {
     pub command: String,
     /// The settings of the target.
     pub settings: BTreeMap<String, String>,
+    /// What its seeds draw from. None if all its runs are alike.
+    pub drawn: Option<DrawnCommands>,
+}
+
+/// The commands from which each seed draws one.
+#[derive(Clone, Debug)]
+pub struct DrawnCommands {
+    /// How it draws.
+    pub draw: PairwiseDraw,
+    /// The arguments of `dissent run` for each combination, without the seed.
+    pub commands: Vec<String>,
+}
+
+impl DrawnCommands {
+    fn entry(&self, seeds: &[Seed]) -> DrawEntry {
+        DrawEntry {
+            combinations: self.draw.combinations() as u64,
+            block: self.draw.block() as u64,
+            pairs: self.draw.pairs() as u64,
+            pairs_met: self.draw.pairs_met(seeds.iter().copied()) as u64,
+        }
+    }
+}
+
+impl CampaignArm {
+    /// The command that repeats the run of a seed.
+    fn command_of(&self, seed: Seed) -> String {
+        let drawn = self.drawn.as_ref().map(|drawn| &drawn.commands[drawn.draw.combination(seed)]);
+        format!("dissent run {} --seed {}", drawn.unwrap_or(&self.command), seed.0)
+    }
 }
 
 impl CampaignDocument {
@@ -259,6 +321,11 @@ impl CampaignDocument {
                 p_value: paired.p_value(),
             }
         };
+        let entry = |(number, (arm, totals)): (u32, (&CampaignArm, &ArmTotals))| {
+            let of_arm = parts.results().filter(|result| result.arm == number);
+            let seeds = of_arm.map(|result| result.seed).collect();
+            ArmEntry::of((arm, plan.extent.first_seed, seeds), totals)
+        };
         let missing_parts = parts.missing(&plan.extent);
         let worst = totals.iter().flat_map(|arm| arm.outcomes.keys()).max().copied();
         let is_whole = missing_parts.is_empty() || stopped_by == Some(StoppedBy::Goal);
@@ -278,7 +345,7 @@ impl CampaignDocument {
             missing_parts,
             contradicted_parts: parts.contradicted.iter().copied().collect(),
             stopped_by,
-            arms: plan.arms.iter().zip(&totals).map(|(arm, totals)| ArmEntry::of(arm, totals)).collect(),
+            arms: (0..).zip(plan.arms.iter().zip(&totals)).map(entry).collect(),
             pairs: plan.pairs.iter().copied().map(pair).collect(),
             trends: Vec::new(),
         }

@@ -32,6 +32,7 @@ impl Goal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::coverage::RunCoverage;
     use crate::campaign::part::Part;
     use crate::campaign::run_result::RunResult;
     use crate::seed::Seed;
@@ -46,6 +47,7 @@ mod tests {
             known: Vec::new(),
             target_version: "1".to_owned(),
             rows: 1,
+            coverage: RunCoverage::default(),
         };
         let mut parts = Parts::default();
         parts.add(Part { part: 0, plan: "p".to_owned(), results: (0..runs).map(result).collect() });

@@ -101,6 +101,7 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::coverage::RunCoverage;
     use super::*;
     use crate::checker::verdict::VerdictOutcome;
 
@@ -109,7 +110,8 @@ mod tests {
     fn part(number: u32, outcome: VerdictOutcome) -> Part {
         let result = |RunId { arm, seed }| {
             let (found, known, target_version) = (Vec::new(), Vec::new(), "1".to_owned());
-            RunResult { arm, seed, outcome, exposed: true, found, known, target_version, rows: 1 }
+            let coverage = RunCoverage::default();
+            RunResult { arm, seed, outcome, exposed: true, found, known, target_version, rows: 1, coverage }
         };
         Part { part: number, plan: "p".to_owned(), results: EXTENT.runs_of(number).map(result).collect() }
     }

@@ -1,5 +1,6 @@
 //! What counts of one run of a campaign.
 
+use super::coverage::RunCoverage;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct RunResult {
     pub target_version: String,
     /// The rows that were compared.
     pub rows: u64,
+    /// Which faults overlapped which events.
+    #[serde(default, skip_serializing_if = "RunCoverage::is_empty")]
+    pub coverage: RunCoverage,
 }
 
 impl RunResult {

@@ -1,13 +1,14 @@
 //! The page of a sweep: what may be concluded, the rates of all arms side by side, and what was found.
 
+use super::coverage;
 use super::parts::{code, document, folded, outcome_class, page_of, prose, scroll};
 use super::rates;
+use crate::report::coverage::TargetCoverage;
 use crate::report::format::{count, counted};
-use crate::report::sweep::{again, conclusion, counts, paired, rate_words, status, stopped, trend};
+use crate::report::sweep::{conclusion, counts, drawn, paired, rate_words, status, stopped, trend};
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument};
 use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
 use dissent_core::history::stored_name::stored_name;
-use dissent_core::seed::Seed;
 use maud::{Markup, html};
 
 /// Sentences that are not folded away.
@@ -21,6 +22,7 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
     let title = format!("{} · {}", stored_name(&campaign.outcome).to_lowercase(), campaign.name);
     let found = campaign.arms.iter().any(|arm| !arm.found.is_empty());
     let has_trends = campaign.trends.iter().any(|it| it.sweeps.len() > 1);
+    let tried = TargetCoverage::of_all(campaign);
     let body = html! {
         (header(campaign, &name))
         nav aria-label="Contents" {
@@ -28,6 +30,7 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
             a href="#conclusions" { "Conclusions" }
             @if found { a href="#found" { "Found" } }
             @if has_trends { a href="#trends" { "Earlier sweeps" } }
+            @if !tried.is_empty() { a href="#coverage" { "What was tried" } }
             a href="#arms" { "Arms" }
             @if !kept.is_empty() { a href="#kept" { "Runs that were kept" } }
         }
@@ -46,6 +49,7 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
             (conclusions(campaign))
             @if found { (found_section(campaign)) }
             @if has_trends { (trends(campaign)) }
+            @if !tried.is_empty() { (coverage::section(&tried)) }
             (arms(campaign))
             @if !kept.is_empty() {
                 section #kept {
@@ -90,8 +94,8 @@ fn news(campaign: &CampaignDocument) -> Markup {
 }
 
 fn conclusions(campaign: &CampaignDocument) -> Markup {
-    let lines: Vec<String> =
-        campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired)).collect();
+    let of_arms = campaign.arms.iter().map(conclusion).chain(campaign.arms.iter().filter_map(drawn));
+    let lines: Vec<String> = of_arms.chain(campaign.pairs.iter().map(paired)).collect();
     let list = html! { ul.checklist { @for line in &lines { li { (prose(line)) } } } };
     html! {
         section #conclusions {
@@ -179,7 +183,7 @@ fn arms(campaign: &CampaignDocument) -> Markup {
                     th.number { "failed" } th.number { "unknown" } th.number { "rows" } th { "one run" }
                 }
             }
-            tbody { @for arm in &campaign.arms { (arm_row(arm, campaign.first_seed)) } }
+            tbody { @for arm in &campaign.arms { (arm_row(arm)) } }
         }
     };
     let missing = campaign.missing_parts.len() as u64;
@@ -192,13 +196,13 @@ fn arms(campaign: &CampaignDocument) -> Markup {
     }
 }
 
-fn arm_row(arm: &ArmEntry, seed: Seed) -> Markup {
+fn arm_row(arm: &ArmEntry) -> Markup {
     let numbers = [arm.runs, arm.exposed, arm.passed, arm.failed, arm.inconclusive, arm.rows_compared];
     html! {
         tr {
             th { (arm.name) }
             @for number in numbers { td.number { (count(number)) } }
-            td { (code(&again(arm, seed))) }
+            td { (code(&arm.first_run)) }
         }
     }
 }

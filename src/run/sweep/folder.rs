@@ -3,9 +3,13 @@
 //! A part is written whole and never over another, so whoever is killed leaves the parts before it, and a
 //! sweep goes on where it ended.
 
+use crate::config::sweep_plan::{DrawnArm, PlannedArm};
 use crate::run::error::RunError;
 use crate::run::folder_name::in_fresh_folder;
-use dissent_core::campaign::document::{CampaignArm, CampaignDocument, CampaignPlan, StoppedBy};
+use dissent_core::campaign::document::{
+    CampaignArm, CampaignDocument, CampaignPlan, DrawnCommands, StoppedBy,
+};
+use dissent_core::campaign::draw::PairwiseDraw;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::nights::trends;
 use dissent_core::campaign::part::{Extent, Part, Parts};
@@ -75,6 +79,9 @@ pub struct FrozenArm {
     pub words: Vec<String>,
     /// The workload and the plan of faults as they were read. If a file has changed, it is another sweep.
     pub content: serde_json::Value,
+    /// What its seeds draw from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnArm>,
 }
 
 impl FrozenPlan {
@@ -84,6 +91,10 @@ impl FrozenPlan {
             name: arm.name.clone(),
             command: arm.words.join(" "),
             settings: arm.settings(),
+            drawn: arm.drawn.as_ref().map(|drawn| DrawnCommands {
+                draw: PairwiseDraw::new(&drawn.sizes),
+                commands: drawn.words.iter().map(|words| words.join(" ")).collect(),
+            }),
         });
         let arms: Vec<CampaignArm> = arms.collect();
         let numbers = |second: u32| (0..second).map(move |first| (first, second));
@@ -106,6 +117,12 @@ impl FrozenPlan {
 }
 
 impl FrozenArm {
+    /// The arm as its plan had it.
+    pub fn planned(&self) -> PlannedArm {
+        let FrozenArm { name, words, drawn, .. } = self.clone();
+        PlannedArm { name, words, drawn }
+    }
+
     fn settings(&self) -> BTreeMap<String, String> {
         let pairs = self.words.windows(2).filter(|pair| pair[0] == "--set");
         let pairs = pairs.filter_map(|pair| pair[1].split_once('='));

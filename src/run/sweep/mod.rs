@@ -11,7 +11,10 @@ use super::observer::NoObserver;
 use super::process_run::{RunOutcome, run_processes};
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
+use super::target::RunTarget;
+use crate::config::sweep_plan::DrawnArm;
 use crate::exit::{Exit, StopSignal};
+use dissent_core::campaign::draw::PairwiseDraw;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::part::{Extent, Part, Parts};
 use dissent_core::campaign::run_result::{RunId, RunResult};
@@ -42,21 +45,45 @@ const PROCESS_JOBS: u32 = 2;
 pub struct Arm {
     /// Its name.
     pub name: String,
-    /// Its runs, but for the seed.
-    pub spec: RunSpec,
+    /// The arguments of `dissent run`, as in the frozen plan.
+    pub words: Vec<String>,
+    /// Its runs, but for the seed. There are several if each seed draws one.
+    pub specs: Vec<RunSpec>,
+    /// Which of them a seed runs.
+    pub draw: PairwiseDraw,
 }
 
 impl Arm {
+    /// An arm whose runs differ in their seeds alone.
+    pub fn alike(name: String, spec: RunSpec) -> Arm {
+        Arm { name, words: spec.command.clone(), specs: vec![spec], draw: PairwiseDraw::new(&[]) }
+    }
+
     /// The arm as it stands in the frozen plan.
     pub fn frozen(&self) -> FrozenArm {
-        let RunSpec { workload, nemesis, command, .. } = &self.spec;
-        let content = serde_json::json!({"workload": workload, "nemesis": nemesis});
-        FrozenArm { name: self.name.clone(), words: command.clone(), content }
+        let content =
+            |spec: &RunSpec| serde_json::json!({"workload": spec.workload, "nemesis": spec.nemesis});
+        let sizes = self.draw.sizes();
+        let words = self.specs.iter().map(|spec| spec.command.clone()).collect();
+        let drawn = (!sizes.is_empty()).then(|| DrawnArm { sizes: sizes.to_vec(), words });
+        let mut contents: Vec<serde_json::Value> = self.specs.iter().map(content).collect();
+        let content = if drawn.is_none() { contents.swap_remove(0) } else { contents.into() };
+        FrozenArm { name: self.name.clone(), words: self.words.clone(), content, drawn }
+    }
+
+    /// Where it runs: that is never drawn.
+    pub fn target(&self) -> &RunTarget {
+        &self.specs[0].target
+    }
+
+    /// What a seed runs.
+    fn spec_of(&self, seed: Seed) -> &RunSpec {
+        &self.specs[self.draw.combination(seed)]
     }
 
     /// Whether runs of this arm may be under way at the same time.
     fn is_parallel(&self) -> bool {
-        self.spec.target.external().is_none()
+        self.target().external().is_none()
     }
 }
 
@@ -82,7 +109,7 @@ pub fn freeze(
 /// How many runs may be under way at the same time: as many as asked for, by default one per core in virtual
 /// time and two with processes; but only one on a cluster that somebody else runs.
 fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
-    let of_arm = |arm: &Arm| match (arm.spec.target.is_simulated(), arm.is_parallel()) {
+    let of_arm = |arm: &Arm| match (arm.target().is_simulated(), arm.is_parallel()) {
         (true, _) => asked.unwrap_or(cores),
         (false, true) => asked.unwrap_or(PROCESS_JOBS),
         (false, false) => 1,
@@ -92,7 +119,7 @@ fn jobs(arms: &[Arm], asked: Option<u32>, cores: u32) -> u32 {
 
 /// The number of parts. A part has one seed if runs are slow, or if the sweep may end at any of them.
 fn parts(arms: &[Arm], runs: u32, limits: &SweepLimits) -> u32 {
-    let are_simulated = arms.iter().all(|arm| arm.spec.target.is_simulated());
+    let are_simulated = arms.iter().all(|arm| arm.target().is_simulated());
     if !are_simulated || limits.goal == Some(Goal::Failure) {
         return runs;
     }
@@ -334,7 +361,7 @@ impl Shared {
 
     fn run(&self, id: RunId) -> Result<RunOutcome, RunError> {
         let SweepOrder { arms, runs, limits, .. } = &self.order;
-        let spec = &arms[id.arm as usize].spec;
+        let spec = arms[id.arm as usize].spec_of(id.seed);
         let Some(runtime) = self.runtime.as_ref().filter(|_| !spec.target.is_simulated()) else {
             return self.kept.run((id.arm, spec), id.seed, runs).map(RunOutcome::of_simulated);
         };
@@ -380,5 +407,6 @@ fn result(id: RunId, judged: &JudgedRun) -> RunResult {
         known: known_finding_kinds(verdict).into_iter().collect(),
         target_version: judged.meta.target_version.clone(),
         rows: verdict.compared.rows,
+        coverage: judged.coverage.clone(),
     }
 }
