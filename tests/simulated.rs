@@ -105,7 +105,7 @@ fn every_arm_comes_out_as_expected_in_every_run() {
 }
 
 /// Goal: a schedule that is drawn from the seed finds the bug that needs two faults together, and its record
-/// names the steps that were drawn. Method: seed 1 draws one that finds it.
+/// names the steps that were drawn. Method: one of the first seeds draws one that finds it.
 #[test]
 fn a_drawn_schedule_finds_a_bug_and_is_in_the_record() {
     let results = tempfile::tempdir().expect("a folder");
@@ -113,8 +113,9 @@ fn a_drawn_schedule_finds_a_bug_and_is_in_the_record() {
         let spec = sim("partial-upsert", "swarm", &[]);
         run_simulated(&spec, seed, results.path(), Retention::None).expect("a verdict")
     };
-    let (one, other) = (run(Seed(1)), run(Seed(2)));
-    assert_eq!(one.verdict.outcome, VerdictOutcome::Fail);
+    let is_found = |judged: &JudgedRun| judged.verdict.outcome == VerdictOutcome::Fail;
+    let one = (1..20).map(Seed).map(run).find(is_found).expect("one of them finds it");
+    let other = run(Seed(one.meta.seed.0 + 1));
     let planned: Vec<&String> = one.meta.nemesis.steps.iter().map(|step| &step.id).collect();
     let drawn: Vec<&String> = one.meta.steps.iter().map(|step| &step.id).collect();
     assert!(planned == drawn && !drawn.is_empty(), "{planned:?} {drawn:?}");

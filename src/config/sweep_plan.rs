@@ -230,7 +230,8 @@ impl WrittenArm {
         self.tables().map(|(_, _, values)| values.len()).fold(1, usize::saturating_mul)
     }
 
-    /// Settings with several values have some, and are not set as well. Workload and nemesis are given or drawn.
+    /// Settings with several values have some, and are not set as well. Workload and nemesis are given or
+    /// drawn.
     fn check(&self, at: usize) -> Vec<Result<(), InvalidValue>> {
         let several = |(table, key, values): (&str, &String, &Vec<Word>)| {
             let place = format!("arm.{at}.{table}.{key}");
