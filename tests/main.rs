@@ -38,5 +38,6 @@ mod sweep;
 mod synth;
 mod tidy;
 mod true_length;
+mod truth;
 mod watchdog;
 mod workloads;
