@@ -194,3 +194,16 @@ fn an_arm_that_cannot_be_run_is_named_before_anything_is_done() {
     assert!(told.contains("arm `late guard=partition-gat`") && told.contains("partition-gate"), "{told}");
     assert!(!folder.0.path().join("results").exists(), "nothing was done");
 }
+
+/// Goal: the plan in the help works as it stands, and a sweep tells beforehand how much room it takes.
+#[test]
+fn the_plan_in_the_help_can_be_run() {
+    let help = Folder::with("").sweep(&["--help"]).output().expect("the program starts");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let plan = help.split_once("A plan:\n").expect("it has one").1;
+    let folder = Folder::with(&plan.replace("runs = 1000", "runs = 2\nfirst-seed = 1"));
+    let output = folder.run();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("disk: about ") && told.contains(" if 4 runs are kept, "), "{told}");
+}

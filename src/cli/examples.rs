@@ -32,7 +32,7 @@ A plan:
   target = \"sim-segments\"
   workload = \"partial-upsert\"
   nemesis = \"late-transition\"
-  vary = { guard = [\"server-startup\", \"partition-gate\"] }";
+  vary = { guard = [\"startup-latch\", \"partition-gate\"] }";
 
 pub(super) const SHRINK_EXAMPLES: &str = "\
 Writes workload.toml, nemesis.toml and summary.md, and prints the command that shows the finding with them:

@@ -9,12 +9,14 @@ use crate::cli::{Format, RunArgs, SweepArgs};
 use crate::config::load::load_file;
 use crate::config::sweep_plan::{DrawnArm, PlannedArm, SweepPlan};
 use crate::exit::Exit;
+use crate::report::format::bytes;
 use crate::report::sweep::{last_line, words};
 use crate::report::sweep_junit::suites;
 use crate::run::error::RunError;
 use crate::run::results_index::write_index;
 use crate::run::run_spec::RunSpec;
 use crate::run::sweep::folder::{FrozenPlan, SweepFolder, SweepLimits};
+use crate::run::sweep::room::Room;
 use crate::run::sweep::{Arm, SweepOrder, SweepStop, Swept, freeze};
 use clap::Parser as _;
 use dissent_core::campaign::draw::PairwiseDraw;
@@ -22,6 +24,7 @@ use dissent_core::campaign::goal::Goal;
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Runs a plan, or what is left of it.
 pub(super) fn sweep(args: &SweepArgs) -> Exit {
@@ -79,11 +82,22 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         plan.extent.parts,
         folder.path().display()
     ));
+    tell_room(&Room::of(&arms, plan.extent.runs, folder.path()), folder.path());
     Ok(Some((folder, plan, arms)))
 }
 
+/// Tells how much room the results take at most. Whether runs fail is not known yet.
+fn tell_room(room: &Room, folder: &Path) {
+    let free = room.free.map_or(String::new(), |free| format!(", {} are free", bytes(free)));
+    output::progress(&format!("disk: about {} if {} runs are kept{free}", bytes(room.bytes), room.folders));
+    if room.is_short() {
+        let folder = folder.display();
+        output::status(&format!("warning: the disk of {folder} may become full: free some room first"));
+    }
+}
+
 /// A sweep that was stopped. Its files must still say the same.
-fn resumed(dir: &std::path::Path) -> Result<Option<Begun>, Exit> {
+fn resumed(dir: &Path) -> Result<Option<Begun>, Exit> {
     let opened = SweepFolder::open(dir).map_err(|error| output::failure(&error, Exit::Usage))?;
     let (folder, plan) = opened;
     let mut arms = Vec::new();

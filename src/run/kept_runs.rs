@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The maximum number of runs of an arm with the same findings that leave a folder.
-const KEPT_MAX: u32 = 3;
+pub(super) const KEPT_MAX: u32 = 3;
 
 /// The runs that were kept so far, shared by the threads of a campaign.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Sweeps: many arms with many seeds each, in numbered parts that any worker may do.
 
 pub mod folder;
+pub mod room;
 
 use self::folder::{FrozenArm, FrozenPlan, SweepFolder, SweepLimits};
 use super::error::RunError;
