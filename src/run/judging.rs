@@ -6,6 +6,7 @@ use crate::report::run_facts::RunFacts;
 use crate::report::{html, json, junit, keys, markdown};
 use dissent_core::campaign::coverage::RunCoverage;
 use dissent_core::campaign::overlaps::Overlaps;
+use dissent_core::campaign::write_latency::{WriteLatency, WriteTimes};
 use dissent_core::checker::judge::{Oracle, judge_seeing};
 use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
@@ -42,6 +43,8 @@ pub struct JudgedRun {
     pub folder: Option<PathBuf>,
     /// Which faults overlapped which events.
     pub coverage: RunCoverage,
+    /// How long its acknowledged writes took. None if there are none.
+    pub write_latency: Option<WriteLatency>,
     /// The name of its folder, or the name that a folder would have.
     pub name: String,
     /// From the start of the run to its last event.
@@ -56,22 +59,34 @@ impl JudgedRun {
     /// Judges a record. `over` is an exit code that the result is never better than.
     pub fn new(record: &dyn RunRecord, over: Exit) -> JudgedRun {
         let duration = record.events().last().map_or(Nanos(0), |event| event.t);
-        let mut overlaps = Overlaps::of(record.meta());
-        let verdict = judge_seeing(record, Oracle::default(), &mut |t, moment| overlaps.take(t, moment));
-        let coverage = overlaps.coverage();
-        JudgedRun { duration, coverage, ..JudgedRun::of(record.meta(), verdict, over) }
+        let (mut overlaps, mut writes) = (Overlaps::of(record.meta()), WriteTimes::default());
+        let verdict = judge_seeing(record, Oracle::default(), &mut |t, moment| {
+            overlaps.take(t, moment);
+            writes.take(t, moment);
+        });
+        let (coverage, write_latency) = (overlaps.coverage(), writes.latency());
+        JudgedRun { duration, coverage, write_latency, ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     /// Like [`JudgedRun::new`], for a run whose page will be written. It collects the timeline during
     /// judging, so the events of a large run are read once.
     pub fn for_page(record: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
         let (mut timeline, mut overlaps) = (Timeline::default(), Overlaps::of(record.meta()));
+        let mut writes = WriteTimes::default();
         let verdict = judge_seeing(record, oracle, &mut |t, moment| {
             timeline.take(t, moment);
             overlaps.take(t, moment);
+            writes.take(t, moment);
         });
         let (duration, timeline, coverage) = (timeline.end, Some(timeline), overlaps.coverage());
-        JudgedRun { duration, timeline, coverage, ..JudgedRun::of(record.meta(), verdict, over) }
+        let write_latency = writes.latency();
+        JudgedRun {
+            duration,
+            timeline,
+            coverage,
+            write_latency,
+            ..JudgedRun::of(record.meta(), verdict, over)
+        }
     }
 
     /// A verdict on contents that were read, without a record of events. `duration` is how long it took.
@@ -90,6 +105,7 @@ impl JudgedRun {
             self_test: None,
             folder: None,
             coverage: RunCoverage::default(),
+            write_latency: None,
             name: String::new(),
             duration: Nanos(0),
             minimum_exit: over,

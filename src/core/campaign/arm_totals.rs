@@ -4,6 +4,7 @@ use super::coverage::CoverageTotals;
 use super::part::Parts;
 use super::rate::Rate;
 use super::run_result::RunResult;
+use super::write_latency::WriteLatency;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub struct ArmTotals {
     pub target_versions: BTreeSet<String>,
     /// By kind of finding: the runs that had it.
     pub found: BTreeMap<String, Found>,
+    /// How long the acknowledged writes of each run took.
+    pub write_latencies: Vec<WriteLatency>,
     /// Which faults overlapped which events.
     pub coverage: CoverageTotals,
     /// Runs of which nobody knows whether they failed: those that were exposed and inconclusive.
@@ -61,6 +64,7 @@ impl ArmTotals {
         self.runs += 1;
         self.exposed += u64::from(result.exposed);
         self.rows += result.rows;
+        self.write_latencies.extend(result.write_latency);
         self.coverage.add(&result.coverage);
         if !self.target_versions.contains(&result.target_version) {
             self.target_versions.insert(result.target_version.clone());
@@ -163,7 +167,18 @@ mod tests {
             let found = if outcome == VerdictOutcome::Fail { vec!["frozen".to_owned()] } else { Vec::new() };
             let (known, target_version) = (Vec::new(), "1".to_owned());
             let (seed, coverage) = (Seed(seed), RunCoverage::default());
-            RunResult { arm, seed, outcome, exposed, found, known, target_version, rows: 2, coverage }
+            RunResult {
+                arm,
+                seed,
+                outcome,
+                exposed,
+                found,
+                known,
+                target_version,
+                rows: 2,
+                write_latency: None,
+                coverage,
+            }
         });
         let mut parts = Parts::default();
         parts.add(Part { part: 0, plan: String::new(), results: results.collect() });

@@ -5,7 +5,8 @@ use super::coverage::CoverageRow;
 use super::draw::PairwiseDraw;
 use super::part::{Extent, Parts};
 use super::rate::Rate;
-use super::trend::TrendEntry;
+use super::trend::{ArmSeries, TrendEntry};
+use super::write_latency::WriteLatency;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct CampaignDocument {
     /// The findings of this sweep and of earlier ones of the same plan. Empty if there are none.
     #[serde(default)]
     pub trends: Vec<TrendEntry>,
+    /// Runs, exposed runs and writes of each arm, over the same sweeps.
+    #[serde(default)]
+    pub series: Vec<ArmSeries>,
 }
 
 /// What ended a sweep before all parts were done.
@@ -103,6 +107,9 @@ pub struct ArmEntry {
     pub inconclusive: u64,
     /// Rows that were compared.
     pub rows_compared: u64,
+    /// How long acknowledged writes took: medians over the runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_latency: Option<WriteLatency>,
     /// How often a run fails.
     pub failure: RateEntry,
     /// The kinds of findings, the most frequent one first.
@@ -233,6 +240,7 @@ impl ArmEntry {
             failed: totals.count(VerdictOutcome::Fail),
             inconclusive: totals.count(VerdictOutcome::Inconclusive),
             rows_compared: totals.rows,
+            write_latency: WriteLatency::median(&totals.write_latencies),
             failure: RateEntry::of(totals.failures()),
             found,
             coverage: totals.coverage.rows(),
@@ -348,6 +356,7 @@ impl CampaignDocument {
             arms: (0..).zip(plan.arms.iter().zip(&totals)).map(entry).collect(),
             pairs: plan.pairs.iter().copied().map(pair).collect(),
             trends: Vec::new(),
+            series: Vec::new(),
         }
     }
 }

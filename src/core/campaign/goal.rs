@@ -47,6 +47,7 @@ mod tests {
             known: Vec::new(),
             target_version: "1".to_owned(),
             rows: 1,
+            write_latency: None,
             coverage: RunCoverage::default(),
         };
         let mut parts = Parts::default();

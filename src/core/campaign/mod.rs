@@ -13,3 +13,4 @@ pub mod part;
 pub mod rate;
 pub mod run_result;
 pub mod trend;
+pub mod write_latency;

@@ -2,7 +2,7 @@
 //! have gone.
 
 use super::document::{ArmEntry, CampaignDocument};
-use super::trend::{TrendEntry, TrendPoint, TrendStatus};
+use super::trend::{ArmSeries, SeriesPoint, TrendEntry, TrendPoint, TrendStatus};
 use std::collections::BTreeSet;
 
 /// A finding is gone if, at its old rate, so many runs without it would be this unlikely (`RULES.md` 13).
@@ -14,16 +14,34 @@ pub fn trends(now: &CampaignDocument, earlier: &[CampaignDocument]) -> Vec<Trend
     now.arms.iter().flat_map(|arm| of_arm(arm, now, earlier)).collect()
 }
 
-fn of_arm(arm: &ArmEntry, now: &CampaignDocument, earlier: &[CampaignDocument]) -> Vec<TrendEntry> {
+/// Each arm beside the same arm of earlier sweeps.
+pub fn series(now: &CampaignDocument, earlier: &[CampaignDocument]) -> Vec<ArmSeries> {
+    let of_arm = |arm: &ArmEntry| {
+        let all = before(arm, earlier).into_iter().chain([(now.started.as_str(), arm)]);
+        let point = |(started, arm): (&str, &ArmEntry)| SeriesPoint {
+            started: started.to_owned(),
+            runs: arm.runs,
+            exposed: arm.exposed,
+            write_latency: arm.write_latency,
+        };
+        ArmSeries { arm: arm.name.clone(), sweeps: all.map(point).collect() }
+    };
+    now.arms.iter().map(of_arm).collect()
+}
+
+/// The same arm in earlier sweeps, with the time when each began.
+fn before<'s>(arm: &ArmEntry, earlier: &'s [CampaignDocument]) -> Vec<(&'s str, &'s ArmEntry)> {
     let is_like = |other: &&ArmEntry| {
         other.command == arm.command
             && other.target_versions == arm.target_versions
             && other.failure.trials > 0
     };
-    let before: Vec<(&str, &ArmEntry)> = earlier
-        .iter()
-        .filter_map(|sweep| Some((sweep.started.as_str(), sweep.arms.iter().find(is_like)?)))
-        .collect();
+    let like = |sweep: &'s CampaignDocument| Some((sweep.started.as_str(), sweep.arms.iter().find(is_like)?));
+    earlier.iter().filter_map(like).collect()
+}
+
+fn of_arm(arm: &ArmEntry, now: &CampaignDocument, earlier: &[CampaignDocument]) -> Vec<TrendEntry> {
+    let before = before(arm, earlier);
     let all = before.iter().map(|(_, arm)| *arm).chain([arm]);
     let kinds: BTreeSet<&String> = all.flat_map(|arm| arm.found.iter().map(|found| &found.kind)).collect();
     let trend = |kind: &String| {

@@ -111,7 +111,18 @@ mod tests {
         let result = |RunId { arm, seed }| {
             let (found, known, target_version) = (Vec::new(), Vec::new(), "1".to_owned());
             let coverage = RunCoverage::default();
-            RunResult { arm, seed, outcome, exposed: true, found, known, target_version, rows: 1, coverage }
+            RunResult {
+                arm,
+                seed,
+                outcome,
+                exposed: true,
+                found,
+                known,
+                target_version,
+                rows: 1,
+                write_latency: None,
+                coverage,
+            }
         };
         Part { part: number, plan: "p".to_owned(), results: EXTENT.runs_of(number).map(result).collect() }
     }

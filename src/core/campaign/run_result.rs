@@ -1,6 +1,7 @@
 //! What counts of one run of a campaign.
 
 use super::coverage::RunCoverage;
+use super::write_latency::WriteLatency;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct RunResult {
     pub target_version: String,
     /// The rows that were compared.
     pub rows: u64,
+    /// How long its acknowledged writes took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_latency: Option<WriteLatency>,
     /// Which faults overlapped which events.
     #[serde(default, skip_serializing_if = "RunCoverage::is_empty")]
     pub coverage: RunCoverage,

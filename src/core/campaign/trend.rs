@@ -1,5 +1,6 @@
 //! A finding over the sweeps of a plan.
 
+use super::write_latency::WriteLatency;
 use serde::{Deserialize, Serialize};
 
 /// How a finding compares with earlier sweeps.
@@ -45,4 +46,29 @@ pub struct TrendPoint {
     pub hits: u64,
     /// The trials of which it is known.
     pub trials: u64,
+}
+
+/// An arm over the sweeps of a plan, whatever it found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ArmSeries {
+    /// The name of the arm.
+    pub arm: String,
+    /// The sweeps that can be compared, the oldest one first, and this one at the end.
+    pub sweeps: Vec<SeriesPoint>,
+}
+
+/// One sweep of a series.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SeriesPoint {
+    /// When the sweep began.
+    pub started: String,
+    /// Its runs.
+    pub runs: u64,
+    /// Those that did what their plan is for.
+    pub exposed: u64,
+    /// How long acknowledged writes took: medians over the runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_latency: Option<WriteLatency>,
 }

@@ -4,11 +4,13 @@ use super::coverage;
 use super::parts::{code, document, folded, outcome_class, page_of, prose, scroll};
 use super::rates;
 use crate::report::coverage::TargetCoverage;
-use crate::report::format::{count, counted};
+use crate::report::format::{count, counted, span};
 use crate::report::sweep::{conclusion, counts, drawn, paired, rate_words, status, stopped, trend};
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument};
-use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
+use dissent_core::campaign::trend::{ArmSeries, SeriesPoint, TrendEntry, TrendStatus};
+use dissent_core::campaign::write_latency::WriteLatency;
 use dissent_core::history::stored_name::stored_name;
+use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
 /// Sentences that are not folded away.
@@ -152,6 +154,37 @@ fn trends(campaign: &CampaignDocument) -> Markup {
                  gone if so many trials without it would have a chance below 5 % at its old rate."
             }
             (scroll("Trends", table))
+            (series(&campaign.series))
+        }
+    }
+}
+
+/// Exposed runs and writes of each arm, beside those of earlier sweeps.
+fn series(all: &[ArmSeries]) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th { "arm" } th { "exposed of runs, this sweep at the right" }
+                    th { "writes: median" } th { "99 %" }
+                }
+            }
+            tbody { @for arm in all.iter().filter(|arm| arm.sweeps.len() > 1) { (series_row(arm)) } }
+        }
+    };
+    scroll("Runs and writes", table)
+}
+
+fn series_row(arm: &ArmSeries) -> Markup {
+    let last = &arm.sweeps[arm.sweeps.len().saturating_sub(rates::SPARKS)..];
+    let each = |cell: &dyn Fn(&SeriesPoint) -> String| last.iter().map(cell).collect::<Vec<_>>().join(", ");
+    let took = |of: fn(&WriteLatency) -> Nanos| each(&|it| self::took(it.write_latency.as_ref().map(of)));
+    html! {
+        tr {
+            th { (arm.arm) }
+            td { (each(&|it| format!("{} of {}", it.exposed, it.runs))) }
+            td { (took(|latency| latency.p50_ns)) }
+            td { (took(|latency| latency.p99_ns)) }
         }
     }
 }
@@ -180,7 +213,8 @@ fn arms(campaign: &CampaignDocument) -> Markup {
             thead {
                 tr {
                     th { "arm" } th.number { "runs" } th.number { "exposed" } th.number { "passed" }
-                    th.number { "failed" } th.number { "unknown" } th.number { "rows" } th { "one run" }
+                    th.number { "failed" } th.number { "unknown" } th.number { "rows" }
+                    th.number { "writes: median" } th.number { "99 %" } th { "one run" }
                 }
             }
             tbody { @for arm in &campaign.arms { (arm_row(arm)) } }
@@ -196,12 +230,19 @@ fn arms(campaign: &CampaignDocument) -> Markup {
     }
 }
 
+/// How long something took; a dash if nobody knows.
+fn took(time: Option<Nanos>) -> String {
+    time.map_or("-".to_owned(), span)
+}
+
 fn arm_row(arm: &ArmEntry) -> Markup {
     let numbers = [arm.runs, arm.exposed, arm.passed, arm.failed, arm.inconclusive, arm.rows_compared];
     html! {
         tr {
             th { (arm.name) }
             @for number in numbers { td.number { (count(number)) } }
+            td.number { (took(arm.write_latency.map(|it| it.p50_ns))) }
+            td.number { (took(arm.write_latency.map(|it| it.p99_ns))) }
             td { (code(&arm.first_run)) }
         }
     }

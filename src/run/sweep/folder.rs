@@ -11,7 +11,7 @@ use dissent_core::campaign::document::{
 };
 use dissent_core::campaign::draw::PairwiseDraw;
 use dissent_core::campaign::goal::Goal;
-use dissent_core::campaign::nights::trends;
+use dissent_core::campaign::nights::{series, trends};
 use dissent_core::campaign::part::{Extent, Part, Parts};
 use dissent_core::history::time::Nanos;
 use dissent_store::latest_run::LATEST;
@@ -197,7 +197,8 @@ impl SweepFolder {
         stopped_by: Option<StoppedBy>,
     ) -> CampaignDocument {
         let mut campaign = CampaignDocument::of(&plan.described(&self.started), parts, stopped_by);
-        campaign.trends = trends(&campaign, &self.earlier(&plan.name));
+        let earlier = self.earlier(&plan.name);
+        (campaign.trends, campaign.series) = (trends(&campaign, &earlier), series(&campaign, &earlier));
         campaign
     }
 

@@ -408,6 +408,7 @@ fn result(id: RunId, judged: &JudgedRun) -> RunResult {
         known: known_finding_kinds(verdict).into_iter().collect(),
         target_version: judged.meta.target_version.clone(),
         rows: verdict.compared.rows,
+        write_latency: judged.write_latency,
         coverage: judged.coverage.clone(),
     }
 }
