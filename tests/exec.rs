@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 
+mod faults;
 mod processes;
 
 /// The target file of an adapter in `tests/exec/`.

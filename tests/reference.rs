@@ -71,7 +71,7 @@ fn a_run_says_as_much_as_is_wanted() {
     assert_eq!(line.lines().count(), 1);
     let (_, asked) = with(&["-v"]);
     for part in [
-        "late-start: to begin hold-message on server-",
+        "late-start: to begin hold-message offline-to-consuming on server-",
         "late-start: in force",
         "late-start: cured",
         ": opened at offset ",

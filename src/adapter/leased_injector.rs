@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The operations of a system that the injector needs.
@@ -19,6 +20,10 @@ pub(super) trait InjectorBackend: Send + Sync {
     type Undo: Serialize + Send;
     /// Collects this data from the current state.
     async fn undo(&self, fault: &Fault) -> Result<Self::Undo, TargetError>;
+    /// How long the fault may be in force at most. None: as long as the run.
+    fn time_to_live(&self, _fault: &Fault) -> Option<Duration> {
+        None
+    }
     /// Undoes a fault, given only its cure.
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
     /// The evidence that a fault has already ended. None if it is still in force.
@@ -86,8 +91,10 @@ impl<B: InjectorBackend> Injector for LeasedInjector<B> {
         let mut lease_guard = fault.lease.clone().lock_owned().await;
         // The entry stays even if beginning fails: only healing shows that everything is undone.
         self.leases.lock().await.insert(cure.step.clone(), fault);
-        let lease = lease_guard
-            .insert(WatchdogHandle::take(&self.context.program, cure.clone(), self.context.lease).await?);
+        let longest = self.backend.time_to_live(&cure.fault).unwrap_or(Duration::MAX);
+        let longest = longest.min(self.context.lease);
+        let lease =
+            lease_guard.insert(WatchdogHandle::take(&self.context.program, cure.clone(), longest).await?);
         let silences = cure.fault.kind.silences();
         if silences {
             self.backend.silence(&cure.fault.replica);

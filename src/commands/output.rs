@@ -311,7 +311,7 @@ pub(super) fn schema(of: SchemaOf) {
 
 /// A fault as text.
 pub(super) fn fault(cure: &Cure) -> String {
-    let kind = cure.fault.kind.name();
+    let kind = cure.fault.kind.full_name();
     format!("{kind} on {} (step {} of run {})", cure.fault.replica, cure.step, cure.mark)
 }
 

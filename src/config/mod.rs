@@ -5,6 +5,7 @@ pub mod access;
 pub mod catalogue;
 mod document;
 pub mod error;
+pub mod fault_commands;
 pub mod file_schema;
 mod file_text;
 mod given_load;

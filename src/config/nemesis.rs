@@ -125,7 +125,7 @@ fn check_swarm(swarm: &Swarm, steps: &[StepSpec]) -> [Result<(), InvalidValue>; 
     ]
 }
 
-fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), InvalidValue>; 9] {
+fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), InvalidValue>; 10] {
     let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
     let place = |field: &str| format!("step.{at}.{field}");
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
@@ -152,6 +152,7 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> [Result<(), I
             "remove the partition",
         ),
         check_measure(step, &place),
+        check_command(step, &place),
         check_conditions(step, &place),
         check_after_step(step, earlier, &place),
     ]
@@ -275,6 +276,18 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
         &place("fault"),
         &format!("{} by {measure} {what}", step.fault.name()),
         &format!("write 1 to {max}"),
+    )
+}
+
+/// The words of a command reach a shell as they are.
+fn check_command(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
+    let FaultKind::Command(line) = step.fault else { return Ok(()) };
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || " -_.,:/%+=@".contains(letter);
+    InvalidValue::unless(
+        line.chars().any(|letter| letter != ' ') && line.chars().all(plain),
+        &place("fault.command"),
+        &format!("`{line}` is not the name of a fault and plain words for it"),
+        "write the NAME of a [fault.NAME] of the target file, and words of letters, digits and -_.,:/%+=@",
     )
 }
 

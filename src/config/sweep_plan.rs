@@ -377,7 +377,7 @@ mod tests {
         let drawn = arm.drawn.as_ref().expect("it is drawn");
         assert_eq!(drawn.sizes, [2, 2], "guard, then nemesis");
         let words: Vec<String> = drawn.words.iter().map(|words| words.join(" ")).collect();
-        let wanted = ["none --set guard=a", "own.toml --set guard=a", "none --set guard=b"];
+        let wanted = ["none --set guard=a", "nights/own.toml --set guard=a", "none --set guard=b"];
         assert_eq!(words[..3], wanted.map(|words| format!("sim-segments steady {words}")));
     }
 

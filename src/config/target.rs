@@ -5,9 +5,11 @@ use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue};
+use super::fault_commands::FaultCommands;
 use super::file_schema;
 use super::limits::{Hooks, Limits};
 use super::table::TableOptions;
+use dissent_core::history::fault::{FaultKind, command_name};
 use dissent_core::history::fault_catalogue::{Need, Permission};
 use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub struct Allow {
     pub downloads: bool,
     /// Start writers of a shared shard, and stop them for good.
     pub writers: bool,
+    /// Begin the faults under `[fault]`.
+    pub commands: bool,
 }
 
 impl Allow {
@@ -43,6 +47,7 @@ impl Allow {
             Permission::Pause => self.pause,
             Permission::Downloads => self.downloads,
             Permission::Writers => self.writers,
+            Permission::Commands => self.commands,
         }
     }
 }
@@ -116,6 +121,9 @@ pub struct TargetFile {
     /// Commands to stop, resume, kill and start replicas.
     #[serde(default)]
     pub commands: Commands,
+    /// Faults of the user's own, by name.
+    #[serde(default, rename = "fault", skip_serializing_if = "BTreeMap::is_empty")]
+    pub faults: BTreeMap<String, FaultCommands>,
     /// What dissent may do.
     #[serde(default)]
     pub allow: Allow,
@@ -170,7 +178,8 @@ impl ConfigFile for TargetFile {
             self.table_rules.as_ref().map_or(Ok(()), check_rules),
             self.limits.check(),
         ];
-        [url].into_iter().chain(servers).chain(others).filter_map(Result::err).collect()
+        let faults = self.faults.iter().map(|(name, fault)| fault.check(name));
+        [url].into_iter().chain(servers).chain(others).chain(faults).filter_map(Result::err).collect()
     }
 }
 
@@ -239,11 +248,29 @@ impl TargetFile {
             proxy: None,
             logs: BTreeMap::new(),
             commands: Commands::default(),
+            faults: BTreeMap::new(),
             allow: Allow::default(),
             credentials: None,
             kafka_credentials: None,
             limits: Limits::default(),
             hooks: Hooks::default(),
+        }
+    }
+
+    /// The commands of a fault that the file describes. None for another kind, or if they are missing.
+    pub fn fault_commands(&self, kind: FaultKind) -> Option<&FaultCommands> {
+        let FaultKind::Command(line) = kind else { return None };
+        self.faults.get(command_name(&line))
+    }
+
+    /// Why a fault cannot be begun with the commands of the file. None if it can, or is another kind.
+    pub fn missing_fault(&self, kind: FaultKind) -> Option<String> {
+        let FaultKind::Command(line) = kind else { return None };
+        match command_name(&line) {
+            "" if self.faults.is_empty() => Some("its target file has no table [fault.NAME]".to_owned()),
+            "" => None,
+            name if self.faults.contains_key(name) => None,
+            name => Some(format!("its target file has no table [fault.{name}]")),
         }
     }
 
@@ -278,7 +305,6 @@ mod tests {
     use super::*;
     use crate::config::load::load;
     use crate::run::run_spec::probe;
-    use dissent_core::history::fault::FaultKind;
     use dissent_core::history::nemesis::Nemesis;
 
     fn needs(faults: impl Iterator<Item = FaultKind>) -> impl Iterator<Item = Need> {

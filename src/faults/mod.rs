@@ -1,6 +1,7 @@
 //! Process control: process ids, signals, watchdogs that outlive the tool to undo a fault, and a proxy that
 //! delays downloads.
 
+pub mod fault_command;
 pub mod hook;
 pub mod process;
 pub mod proxy;

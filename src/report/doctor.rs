@@ -6,7 +6,6 @@ use crate::adapter;
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, LeftoverCost, TableFacts};
 use crate::adapter::system::System;
 use crate::config::target::TargetFile;
-use dissent_core::history::fault::FaultKind;
 use dissent_core::history::fault_catalogue::Permission;
 use dissent_core::history::stored_name::stored_name;
 use serde_json::{Value, json};
@@ -142,7 +141,7 @@ impl Page {
             self.line("boundaries", &format!("segments end after a number of rows: {why}"));
         }
         for cannot in &diagnosis.cannot {
-            self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
+            self.line("cannot", &format!("{}: {}", cannot.fault.full_name(), cannot.why));
         }
         if !diagnosis.lacks.is_empty() {
             let lacks: Vec<String> = diagnosis.lacks.iter().map(stored_name).collect();
@@ -169,7 +168,8 @@ impl Page {
             self.line("lock, marks", &format!("in the folder {}", folder.display()));
         }
         for cure in &diagnosis.marks {
-            let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
+            let words =
+                format!("{} on {} of run {}", cure.fault.kind.full_name(), cure.fault.replica, cure.mark);
             match diagnosis.is_in_force(cure) {
                 true => self.line("in force", &words),
                 false => self.warn("fault left", &words),
@@ -227,20 +227,13 @@ fn short(who: &str) -> String {
     bare.chars().take(14).collect()
 }
 
-/// A kind of fault, as spelled in plans.
-fn fault(kind: FaultKind) -> String {
-    match kind {
-        FaultKind::HoldMessage(transition) => format!("hold-message ({})", stored_name(&transition)),
-        kind => kind.name().to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adapter::capabilities::Leftover;
     use crate::adapter::diagnosis::UnsupportedFault;
     use crate::target_error::Holder;
+    use dissent_core::history::fault::FaultKind;
 
     fn asked(problem: Option<&str>) -> Endpoint {
         let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());

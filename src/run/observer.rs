@@ -55,7 +55,7 @@ fn detail(event: &Event) -> Option<String> {
             let partition = fault.partition.map(|number| format!(", partition {number}"));
             let seq = fault.seq.map(|seq| format!(", segment {seq}"));
             let at = [partition, seq].into_iter().flatten().collect::<String>();
-            Some(format!("{step}: to begin {} on {}{at}", fault.kind.name(), fault.replica))
+            Some(format!("{step}: to begin {} on {}{at}", fault.kind.full_name(), fault.replica))
         }
         Event::CureBegin { step, .. } => Some(format!("{step}: to be cured")),
         Event::Segment { segment } => Some(match segment.end {

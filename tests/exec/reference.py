@@ -31,8 +31,8 @@ def apply(rows, table, op):
 
 
 def advance(replica):
-    """What has come to a replica by now."""
-    while applied[replica] < len(log) and log[applied[replica]][0] <= time.monotonic() - LAGS[replica]:
+    """What has come to a replica by now. Nothing comes to one that is cut off, by a file in the folder."""
+    while not os.path.exists("cut-" + replica) and applied[replica] < len(log) and log[applied[replica]][0] <= time.monotonic() - LAGS[replica]:
         _, name, op = log[applied[replica]]
         applied[replica] += 1
         if name in tables:
@@ -106,7 +106,7 @@ def serve(line):
         if BETRAYAL == "dead" and asked > 40:
             print("out of cheese", file=sys.stderr, flush=True)
             os._exit(3)
-        if BETRAYAL == "slow" and asked % 9 == 0:
+        if BETRAYAL == "slow" and request["do"] == "write" and writes >= 2:
             return
         lines = answer(request)
         for one in lines if isinstance(lines, list) else [lines]:

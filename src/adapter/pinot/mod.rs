@@ -44,6 +44,7 @@ use super::capabilities::Leftover;
 use super::leased_injector::{InjectorBackend, LeasedInjector};
 use crate::adapter::capabilities::{Capabilities, Cluster, InjectionContext};
 use crate::adapter::lock_folder::LOCK_RENEWAL;
+use crate::config::fault_commands::FaultCommands;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -206,11 +207,16 @@ impl InjectorBackend for TableFaults {
             table: self.table.clone(),
             session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
+            faults: file.faults.clone(),
             folder: file.folder.clone(),
             access: file.access(),
             proxy: file.proxy.clone(),
             others: self.others(fault).await?,
         })
+    }
+
+    fn time_to_live(&self, fault: &Fault) -> Option<Duration> {
+        self.cluster.file.fault_commands(fault.kind).map(FaultCommands::longest)
     }
 
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {

@@ -29,6 +29,10 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. } => refused("it has no writers that share a shard"),
+        FaultKind::Command(_) => match file.missing_fault(kind) {
+            Some(reason) => refused(&reason),
+            None => Ok(()),
+        },
         FaultKind::LockTable => refused("it has no locks on tables"),
         FaultKind::LongSnapshot => refused("it has no snapshots that readers keep open"),
         FaultKind::SkipTransaction => refused("it has no transactions to skip"),

@@ -168,6 +168,7 @@ const PERMISSIONS: &[(Permission, &str)] = &[
     (Permission::Holds, "hold back messages of the coordination store to a server"),
     (Permission::Pause, "stop servers and resume them"),
     (Permission::Restart, "kill servers and start them again"),
+    (Permission::Commands, "begin and cure the faults under [fault]"),
     (Permission::Downloads, "hold back downloads at a `dissent proxy`; needs `proxy = \"..\"` above [allow]"),
 ];
 

@@ -6,6 +6,7 @@ use dissent_core::history::fault::FaultKind;
 const NO_LOCKS: &str = "it has no locks on tables";
 const NO_SNAPSHOTS: &str = "it has no snapshots that readers keep open";
 const NO_TRANSACTIONS: &str = "it has no transactions to skip";
+const NO_COMMANDS: &str = "it has no target file that describes faults by commands";
 
 /// Whether it supports a kind of fault, both as processes and simulated.
 pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
@@ -25,6 +26,7 @@ pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::LockTable => NO_LOCKS,
         FaultKind::LongSnapshot => NO_SNAPSHOTS,
         FaultKind::SkipTransaction => NO_TRANSACTIONS,
+        FaultKind::Command(_) => NO_COMMANDS,
     };
     Err(Refusal {
         target: "the built-in cluster of servers".to_owned(),
@@ -51,6 +53,7 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::LockTable => NO_LOCKS,
         FaultKind::LongSnapshot => NO_SNAPSHOTS,
         FaultKind::SkipTransaction => NO_TRANSACTIONS,
+        FaultKind::Command(_) => NO_COMMANDS,
     };
     let target = "the built-in cluster of writers".to_owned();
     Err(Refusal { target, fault: kind, reason: reason.to_owned() })

@@ -8,7 +8,9 @@ use super::muted::MutedReplicas;
 use super::{FaultSite, StateStore, StateSystem};
 use crate::adapter::leased_injector::{InjectorBackend, parse_undo};
 use crate::adapter::lock_folder::LockFolder;
+use crate::config::fault_commands::FaultCommands;
 use crate::config::target::TargetFile;
+use crate::faults::fault_command::FaultCommand;
 use crate::faults::replica_command::{ReplicaCommand, START_TIMEOUT};
 use crate::target_error::{Holder, TargetError};
 use async_trait::async_trait;
@@ -71,12 +73,16 @@ impl InjectorBackend for StateFaults {
         })
     }
 
+    fn time_to_live(&self, fault: &Fault) -> Option<Duration> {
+        self.file.fault_commands(fault.kind).map(FaultCommands::longest)
+    }
+
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
         StateInjection::new(self.system, cure)?.heal().await
     }
 
     async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
-        Ok(StateInjection::new(self.system, cure)?.ended_early())
+        StateInjection::new(self.system, cure)?.ended_early().await
     }
 
     fn silence(&self, replica: &str) {
@@ -117,14 +123,21 @@ impl<'c> StateInjection<'c> {
         match self.cure.fault.kind {
             FaultKind::Restart => self.run(ReplicaCommand::Kill).await,
             FaultKind::Pause => self.run(ReplicaCommand::Pause).await,
+            FaultKind::Command(_) => self.command()?.begin().await,
             _ => self.system.begin(&self.site()).await,
         }
     }
 
-    /// The evidence that the fault has already ended: its mark is gone, because healing removes the mark.
-    pub(super) fn ended_early(&self) -> Option<String> {
-        let is_marked = self.marks.is_marked(self.cure);
-        (!is_marked).then(|| "its mark is gone, so somebody else has undone it".to_owned())
+    /// The evidence that the fault has already ended: its mark is gone, because healing removes the mark, or
+    /// the command that looks says so.
+    pub(super) async fn ended_early(&self) -> Result<Option<String>, TargetError> {
+        if !self.marks.is_marked(self.cure) {
+            return Ok(Some("its mark is gone, so somebody else has undone it".to_owned()));
+        }
+        match self.cure.fault.kind {
+            FaultKind::Command(_) => Ok(self.command()?.ended_early().await),
+            _ => Ok(None),
+        }
     }
 
     /// Undoes the fault, verifies that, and removes the mark. Without a mark there is nothing to undo.
@@ -138,6 +151,7 @@ impl<'c> StateInjection<'c> {
                 self.wait_until_back().await?;
             }
             FaultKind::Pause => self.run(ReplicaCommand::Resume).await?,
+            FaultKind::Command(_) => self.command()?.cure().await?,
             _ => self.system.heal(&self.site()).await?,
         }
         self.marks.remove_mark(self.cure)
@@ -150,6 +164,10 @@ impl<'c> StateInjection<'c> {
 
     fn site(&self) -> FaultSite<'_> {
         FaultSite { file: &self.file, table: &self.table, fault: &self.cure.fault, mark: &self.mark }
+    }
+
+    fn command(&self) -> Result<FaultCommand<'_>, TargetError> {
+        FaultCommand::of(&self.file.faults, &self.file.folder, &self.cure.fault)
     }
 
     async fn run(&self, command: ReplicaCommand) -> Result<(), TargetError> {

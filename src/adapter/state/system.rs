@@ -63,13 +63,17 @@ impl System for StateAdapter {
 
     fn can(&self, file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         let Commands { pause, resume, kill, start } = &file.commands;
-        let missing = match kind {
-            FaultKind::Restart if kill.is_none() || start.is_none() => "`kill` and `start`",
-            FaultKind::Pause if pause.is_none() || resume.is_none() => "`pause` and `resume`",
+        let no_commands = |names: &str| format!("its target file has no commands {names}");
+        let reason = match kind {
+            FaultKind::Restart if kill.is_none() || start.is_none() => no_commands("`kill` and `start`"),
+            FaultKind::Pause if pause.is_none() || resume.is_none() => no_commands("`pause` and `resume`"),
+            FaultKind::Command(_) => match file.missing_fault(kind) {
+                Some(reason) => reason,
+                None => return Ok(()),
+            },
             FaultKind::Restart | FaultKind::Pause => return Ok(()),
             _ => return self.0.can(file, kind),
         };
-        let reason = format!("its target file has no commands {missing}");
         Err(Refusal { target: self.name().to_owned(), fault: kind, reason })
     }
 
@@ -148,7 +152,7 @@ impl System for StateAdapter {
     }
 
     async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
-        Ok(self.injection(cure)?.ended_early())
+        self.injection(cure)?.ended_early().await
     }
 
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
@@ -202,6 +206,7 @@ const PERMISSIONS: &[(Permission, &str)] = &[
     (Permission::Holds, "lock the run's table, keep snapshots open, skip transactions"),
     (Permission::Pause, "stop replicas and resume them"),
     (Permission::Restart, "kill replicas and start them again"),
+    (Permission::Commands, "begin and cure the faults under [fault]"),
 ];
 
 const LOG_IN: &str = "

@@ -11,6 +11,7 @@ use crate::adapter::lock_folder::LockFolder;
 use crate::adapter::system::System;
 use crate::adapter::target_text::target_file;
 use crate::config::error::InvalidValue;
+use crate::config::fault_commands::FaultCommands;
 use crate::config::load::parse;
 use crate::config::target::{Commands, TargetFile};
 use crate::target_error::TargetError;
@@ -121,6 +122,11 @@ impl StateStore for FilesStore {
 
 const SYSTEM: StateAdapter = StateAdapter(&Files);
 
+/// A fault of the target file below, and words for it.
+fn command(line: &str) -> FaultKind {
+    FaultKind::Command(line.parse().expect("it is short"))
+}
+
 /// A target file in a folder. Its commands remove and write the file of a replica.
 fn file(dir: &Path) -> TargetFile {
     std::fs::write(dir.join("r1"), "1").expect("written");
@@ -130,8 +136,15 @@ fn file(dir: &Path) -> TargetFile {
         kill: Some("rm \"$REPLICA\"".to_owned()),
         start: Some("echo 2 > \"$REPLICA\"".to_owned()),
     };
+    let hide = FaultCommands {
+        begin: "mv \"$REPLICA\" \"$1\"".to_owned(),
+        cure: "test -e \"$REPLICA\" || mv \"$1\" \"$REPLICA\"".to_owned(),
+        check: Some("test -e \"$1\"".to_owned()),
+        time_to_live: Nanos(60_000_000_000),
+    };
+    let faults = [("hide".to_owned(), hide)].into();
     let (name, folder) = ("mine".to_owned(), dir.to_owned());
-    TargetFile { name, folder, commands, ..TargetFile::at("files", "files://x") }
+    TargetFile { name, folder, commands, faults, ..TargetFile::at("files", "files://x") }
 }
 
 fn faults(file: &TargetFile) -> StateFaults {
@@ -160,6 +173,7 @@ async fn each_fault_is_marked_while_it_is_in_force_and_leaves_nothing() {
         (FaultKind::Restart, &["mine.dissent"][..]),
         (FaultKind::Pause, &["mine.dissent", "paused"]),
         (FaultKind::LockTable, &["mine.dissent", "r1", "t.r1.dissent-"]),
+        (command("hide far"), &["far", "mine.dissent"]),
     ] {
         let dir = tempfile::tempdir().expect("a folder");
         let file = file(dir.path());
@@ -214,7 +228,7 @@ async fn a_diagnosis_tells_each_replica_and_where_the_lock_is() {
     assert_eq!((diagnosis.alive(), diagnosis.free, diagnosis.leftovers.len()), (1, false, 1));
     assert_eq!(diagnosis.holder.expect("it is held").run, "r@1");
     assert_eq!(diagnosis.lock_folder.expect("it is there"), dir.path().join("mine.dissent"));
-    let can = [FaultKind::Restart, FaultKind::Pause, FaultKind::LockTable];
+    let can = [FaultKind::Restart, FaultKind::Pause, FaultKind::LockTable, command("")];
     assert!(diagnosis.cannot.iter().all(|cannot| !can.contains(&cannot.fault)));
     assert_eq!(diagnosis.cannot.len(), FaultKind::ALL.len() - can.len());
 }
@@ -231,4 +245,6 @@ async fn what_is_generated_is_a_target_file_of_the_system() {
     let none = TargetFile::at("files", "");
     assert_eq!(SYSTEM.check(&none).expect_err("no address").problem, "files is reached by its `url`");
     assert!(SYSTEM.can(&none, FaultKind::Restart).is_err());
+    let refused = SYSTEM.can(&none, command("hide far")).expect_err("no such fault").to_string();
+    assert_eq!(refused, "files does not support command: its target file has no table [fault.hide]");
 }

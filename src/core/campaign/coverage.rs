@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a cell's name ends with if its event was of another replica than the faulted one.
-const ELSEWHERE: &str = " elsewhere";
+pub const ELSEWHERE: &str = " elsewhere";
 
 /// What nodes and the conductor do while faults are in force. Symptoms of a bug are no events that one plans
 /// for: they are left out.
@@ -89,15 +89,6 @@ impl ClusterEvent {
     }
 }
 
-/// What a row is called: a fault, with what tells it from others of its name.
-pub(super) fn fault_name(kind: FaultKind) -> String {
-    match kind {
-        FaultKind::HoldMessage(message) => format!("{} {}", kind.name(), stored_name(&message)),
-        FaultKind::DelayQueue { queue, .. } => format!("{} {}", kind.name(), stored_name(&queue)),
-        _ => kind.name().to_owned(),
-    }
-}
-
 /// Which faults overlapped which events in one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunCoverage {
@@ -161,7 +152,7 @@ impl CoverageTotals {
 
 /// Whether a fault leaves no replica aside.
 fn is_of_all_replicas(name: &str) -> bool {
-    FaultKind::ALL.into_iter().any(|kind| kind.is_of_all() && fault_name(kind) == name)
+    FaultKind::ALL.into_iter().any(|kind| kind.is_of_all() && kind.full_name() == name)
 }
 
 #[cfg(test)]

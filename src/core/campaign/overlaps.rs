@@ -10,7 +10,7 @@
 //! pause begins      sample      sample: snapshot      it counts
 //! ```
 
-use super::coverage::{ClusterEvent, RunCoverage, fault_name};
+use super::coverage::{ClusterEvent, RunCoverage};
 use crate::history::event::{Event, OpOutcome};
 use crate::history::fault::{Fault, StepId};
 use crate::history::lifecycle::LifecycleRecord;
@@ -55,7 +55,7 @@ impl Overlaps {
         let boundary = meta.has_boundaries().then_some(ClusterEvent::Boundary);
         Overlaps {
             grace: meta.frozen_floor,
-            planned: meta.steps.iter().map(|step| fault_name(step.kind)).collect(),
+            planned: meta.steps.iter().map(|step| step.kind.full_name()).collect(),
             events: own.chain(boundary).collect(),
             faults: Vec::new(),
             open: BTreeSet::new(),
@@ -166,7 +166,7 @@ impl Overlaps {
         let mut met: BTreeMap<String, BTreeSet<String>> = planned.collect();
         for fault in self.faults {
             let cells = fault.met.iter().map(|(event, elsewhere)| event.cell(*elsewhere));
-            met.entry(fault_name(fault.fault.kind)).or_default().extend(cells);
+            met.entry(fault.fault.kind.full_name()).or_default().extend(cells);
         }
         RunCoverage { events: self.events, met }
     }

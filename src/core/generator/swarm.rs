@@ -26,10 +26,15 @@ const HELD_SEGMENTS: (u32, u32) = (2, 4);
 const MEASURES: (u32, u32) = (4, 150);
 
 /// Whether a fault may be drawn. Others never end, need a server to move to, or are damage in themselves.
+/// What a command does is not known.
 pub fn is_drawable(kind: FaultKind) -> bool {
     !matches!(
         kind,
-        FaultKind::Rebalance | FaultKind::Reload | FaultKind::Cutover | FaultKind::SkipTransaction
+        FaultKind::Rebalance
+            | FaultKind::Reload
+            | FaultKind::Cutover
+            | FaultKind::SkipTransaction
+            | FaultKind::Command(_)
     )
 }
 

@@ -3,10 +3,19 @@
 
 use super::duration;
 use super::time::Nanos;
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 /// The name of a schedule step, as in the plan's TOML.
 pub type StepId = String;
+
+/// The name of a fault of the target file, and words for its commands, separated by spaces.
+pub type CommandLine = ArrayString<48>;
+
+/// The name of the fault in the target file; empty if there is none.
+pub fn command_name(line: &CommandLine) -> &str {
+    line.split(' ').find(|word| !word.is_empty()).unwrap_or_default()
+}
 
 /// A transition of a segment on a replica, as a coordination service orders it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +89,9 @@ pub enum FaultKind {
     LongSnapshot,
     /// One replica skips one transaction, as an operator makes it do to get past a conflict.
     SkipTransaction,
+    /// A fault that the target file describes by commands. The first word is its name there; its commands get
+    /// the others as `$1`, `$2` and so on.
+    Command(#[cfg_attr(feature = "schema", schemars(with = "String"))] CommandLine),
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

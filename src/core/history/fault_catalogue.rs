@@ -1,7 +1,8 @@
 //! The table of all kinds of faults. What is true of a kind, what it is called and what it needs is in its
 //! row here, and nowhere else.
 
-use super::fault::{FaultKind, Queue, Transition};
+use super::fault::{CommandLine, FaultKind, Queue, Transition};
+use super::stored_name::stored_name;
 use FaultEffect::{AllPartitions, AllReplicas, HoldsBack, OnWriters, Silences, WithholdsSegment};
 
 /// One kind of fault, as a row of the table.
@@ -72,6 +73,8 @@ pub enum Permission {
     Downloads,
     /// Start writers of a shared shard, and stop them for good.
     Writers,
+    /// Begin the faults that the file describes by commands.
+    Commands,
 }
 
 impl Permission {
@@ -84,13 +87,14 @@ impl Permission {
             Permission::Pause => "pause",
             Permission::Downloads => "downloads",
             Permission::Writers => "writers",
+            Permission::Commands => "commands",
         }
     }
 }
 
 impl FaultKind {
     /// Every kind, with a sample value where a kind has a parameter. Kinds with the same name are neighbours.
-    pub const ALL: [FaultKind; 17] = [
+    pub const ALL: [FaultKind; 18] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -108,6 +112,7 @@ impl FaultKind {
         FaultKind::LockTable,
         FaultKind::LongSnapshot,
         FaultKind::SkipTransaction,
+        FaultKind::Command(CommandLine::new_const()),
     ];
 
     /// Its row of the table.
@@ -130,6 +135,7 @@ impl FaultKind {
             FaultKind::LockTable => &LOCK_TABLE,
             FaultKind::LongSnapshot => &LONG_SNAPSHOT,
             FaultKind::SkipTransaction => &SKIP_TRANSACTION,
+            FaultKind::Command(_) => &COMMAND,
         }
     }
 
@@ -143,7 +149,8 @@ impl FaultKind {
             | FaultKind::DelayQueue { .. }
             | FaultKind::LockTable
             | FaultKind::LongSnapshot
-            | FaultKind::SkipTransaction => true,
+            | FaultKind::SkipTransaction
+            | FaultKind::Command(_) => true,
             FaultKind::HoldMessage(_)
             | FaultKind::CommitWinner
             | FaultKind::SlowDownload
@@ -162,6 +169,16 @@ impl FaultKind {
     /// Its name in plans.
     pub fn name(self) -> &'static str {
         self.spec().name
+    }
+
+    /// Its name with what tells it from others of its name, for reports.
+    pub fn full_name(self) -> String {
+        match self {
+            FaultKind::HoldMessage(message) => format!("{} {}", self.name(), stored_name(&message)),
+            FaultKind::DelayQueue { queue, .. } => format!("{} {}", self.name(), stored_name(&queue)),
+            FaultKind::Command(line) => format!("{} {line}", self.name()).trim_end().to_owned(),
+            _ => self.name().to_owned(),
+        }
     }
 
     /// What a plan counts if it counts the fault itself.
@@ -370,10 +387,19 @@ const SKIP_TRANSACTION: FaultSpec = FaultSpec {
     effects: &[AllPartitions],
 };
 
+const COMMAND: FaultSpec = FaultSpec {
+    name: "command",
+    does: "begin a fault that the target file describes by commands (`[fault.NAME]`)",
+    cure: "undo: run the cure that the file describes",
+    schedule: "run a command, then its cure",
+    counted_as: Some("commands"),
+    needs: &[Need { to: "run the commands of a fault", permission: Permission::Commands }],
+    effects: &[AllPartitions, HoldsBack],
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::stored_name::stored_name;
     use std::collections::BTreeSet;
 
     /// An unknown name makes serde list the known ones.

@@ -3,12 +3,9 @@
 use super::parts::{prose, scroll};
 use crate::report::coverage::TargetCoverage;
 use crate::report::format::{count, counted};
-use dissent_core::campaign::coverage::CoverageRow;
+use dissent_core::campaign::coverage::{CoverageRow, ELSEWHERE};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
-
-/// What a cell's name ends with if its event was of another replica.
-const ELSEWHERE: &str = " elsewhere";
 
 /// The matrices, one for each target.
 pub(super) fn section(coverage: &[TargetCoverage]) -> Markup {

@@ -2,7 +2,7 @@
 
 use super::timeline::{FaultBar, Timeline};
 use crate::report::format::{Clock, count, counted, joined, listed, shortened, span};
-use dissent_core::history::fault::{Condition, Step, StepEdge};
+use dissent_core::history::fault::{Condition, FaultKind, Step, StepEdge};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
 use dissent_core::history::stored_name::stored_name;
@@ -104,7 +104,7 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                         @let window = timeline.fault_bars.iter().find(|window| window.step == step.id);
                         tr {
                             th scope="row" { (step.id) }
-                            td { (step.kind.spec().schedule) }
+                            td { (planned_fault(step.kind)) }
                             td { (place(step)) }
                             td { (condition(&step.begin)) }
                             td { (condition(&step.until)) }
@@ -118,6 +118,14 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
         @if meta.steps.len() > LINES_MAX {
             p { (counted((meta.steps.len() - LINES_MAX) as u64, "more step")) " in schedule.jsonl." }
         }
+    }
+}
+
+/// A fault and its cure in a few words.
+fn planned_fault(kind: FaultKind) -> Markup {
+    html! {
+        (kind.spec().schedule)
+        @if let FaultKind::Command(line) = kind { ": " code { (line) } }
     }
 }
 

@@ -214,11 +214,13 @@ bring_up_or_fail() {
   fail "not up: $trouble${keep_logs:+; read $logs}"
 }
 
-# The lines of a target file by which replicas are stopped and started.
+# The lines of a target file by which replicas are stopped, started and slowed down.
 commands() {
   printf '\n[commands]\n'
   printf '%s = "%s/hand %s \\"$REPLICA\\""\n' \
     pause "$dir" pause resume "$dir" resume kill "$dir" kill start "$dir" start
+  printf '\n[fault.slow]\n'
+  printf '%s = "%s/hand %s \\"$REPLICA\\""\n' begin "$dir" slow cure "$dir" fast check "$dir" is-slow
 }
 
 variables() { :; }

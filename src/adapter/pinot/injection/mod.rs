@@ -9,13 +9,16 @@ use super::wire;
 use crate::adapter::http::{HttpClient, send};
 use crate::adapter::leased_injector::parse_undo;
 use crate::config::access::Access;
+use crate::config::fault_commands::FaultCommands;
 use crate::config::target::Commands;
+use crate::faults::fault_command::FaultCommand;
 use crate::faults::replica_command::{ReplicaCommand, START_TIMEOUT};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_store::cure::Cure;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -45,6 +48,9 @@ pub(in crate::adapter) struct PinotUndo {
     pub(super) session: u64,
     /// The commands that act on a replica's process.
     pub(super) commands: Commands,
+    /// The commands of the user's own faults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) faults: BTreeMap<String, FaultCommands>,
     /// The folder in which they run.
     #[serde(default)]
     pub(super) folder: PathBuf,
@@ -94,6 +100,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
         FaultKind::Rebalance => injection.rebalance().await,
         FaultKind::PauseConsumption => injection.consumption("pauseConsumption").await,
         FaultKind::Reload => injection.reload().await,
+        FaultKind::Command(_) => injection.command()?.begin().await,
         kind => Err(injection.refused(format!("{} cannot be done here", kind.name()))),
     }
 }
@@ -114,7 +121,11 @@ fn spawn_remaining(cure: &Cure) {
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
     let injection = PinotInjection::of(cure)?;
     let is_marked = injection.marks().await?.iter().any(|mark| injection.is_own(mark));
-    Ok((!is_marked).then(|| "its mark is gone, so somebody else has undone it".to_owned()))
+    match cure.fault.kind {
+        _ if !is_marked => Ok(Some("its mark is gone, so somebody else has undone it".to_owned())),
+        FaultKind::Command(_) => Ok(injection.command()?.ended_early().await),
+        _ => Ok(None),
+    }
 }
 
 /// Heals the fault, verifies that, and removes the mark. Without a mark there is nothing to undo.
@@ -150,6 +161,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         FaultKind::CommitWinner => injection.resume_others().await?,
         FaultKind::SlowDownload => injection.let_downloads_through().await?,
         FaultKind::PauseConsumption => injection.consumption("resumeConsumption").await?,
+        FaultKind::Command(_) => injection.command()?.cure().await?,
         // The table belongs to the run and stays as it is.
         FaultKind::Rebalance | FaultKind::Reload => {}
         // The others are refused by `begin`, so only their mark is left.
@@ -188,6 +200,10 @@ impl PinotInjection<'_> {
     /// Runs a command of the target file on a replica.
     async fn run(&self, command: ReplicaCommand, replica: &str) -> Result<(), TargetError> {
         command.run(&self.undo.commands, &self.undo.folder, replica).await
+    }
+
+    fn command(&self) -> Result<FaultCommand<'_>, TargetError> {
+        FaultCommand::of(&self.undo.faults, &self.undo.folder, &self.cure.fault)
     }
 
     /// Waits until a restarted replica has registered with a new session.

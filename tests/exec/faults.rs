@@ -1,0 +1,62 @@
+//! Faults that the target file describes by commands: they begin and end as planned, and are cured whatever
+//! happens.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A target file whose fault cuts a replica off, and a plan that does so.
+fn files(folder: &Path, time_to_live: &str) {
+    let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exec/reference.py");
+    let target = format!(
+        "system = \"exec\"\ncommand = \"python3 '{}'\"\n[allow]\nwrites = true\ncommands = true\n\
+         [fault.cut]\nbegin = \"touch cut-$REPLICA && echo $1 >> begun\"\ncure = \"rm -f cut-$REPLICA\"\n\
+         check = \"test -e cut-$REPLICA\"\ntime-to-live = \"{time_to_live}\"\n\
+         [limits]\nquery-timeout = \"20s\"\n",
+        adapter.display()
+    );
+    let plan = "hunts = \"what a replica does that is cut off\"\n\
+        [[step]]\nid = \"alone\"\nfault = { command = \"cut m1\" }\nselect = \"last\"\n\
+        begin = { at = \"200ms\" }\nuntil = { after = \"900ms\" }\n";
+    std::fs::write(folder.join("mine.toml"), target).expect("a file");
+    std::fs::write(folder.join("cut.toml"), plan).expect("a file");
+}
+
+fn run(folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+    let words = ["run", "./mine.toml", "partial-upsert", "./cut.toml", "--seed", "1", "--for", "2s"];
+    command.args(words).current_dir(folder).env("DISSENT_RESULTS", folder.join("results"));
+    command.output().expect("the program starts")
+}
+
+fn verdict(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("results/latest/verdict.json")).expect("a verdict");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    document["runs"][0].clone()
+}
+
+#[test]
+fn a_command_is_a_fault_of_the_plan_and_is_undone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    files(folder.path(), "5m");
+    let output = run(folder.path());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m1\n");
+    assert!(!folder.path().join("cut-m3").exists(), "{told}");
+    let exposure = &verdict(folder.path())["exposure"][0];
+    assert_eq!((&exposure["what"], &exposure["count"]), (&"commands".into(), &1.into()), "{exposure}");
+}
+
+/// The time to live is shorter than the step: the run must not count a fault that was not there.
+#[test]
+fn a_command_that_outlives_its_time_is_undone_before_its_step_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    files(folder.path(), "100ms");
+    let output = run(folder.path());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    let doubts = verdict(folder.path())["doubts"].to_string();
+    assert!(doubts.contains("fault-ended-early") && doubts.contains("its lease expired"), "{doubts}");
+    assert!(!folder.path().join("cut-m3").exists(), "{told}");
+}
