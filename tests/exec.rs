@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 mod faults;
 mod processes;
+mod sweeps;
 
 /// The target file of an adapter in `tests/exec/`.
 fn target(command: &str) -> TargetFile {

@@ -320,6 +320,10 @@ pub(super) fn notices(outcome: &RunOutcome) {
     if let Some(words) = &outcome.panicked {
         status(&format!("error: a bug in dissent ended the run: {words}"));
     }
+    outcome
+        .undropped
+        .iter()
+        .for_each(|error| status(&format!("warning: the table of the run stays: {error}")));
     outcome.uncollected.iter().for_each(|error| status(&format!("error: {error}")));
     if let Some(error) = &outcome.unrecorded {
         status(&format!("error: {error}; events after this are not recorded"));

@@ -70,6 +70,7 @@ pub(super) fn run_spec_of(
         trust_checksums: args.trust_checksums,
         known: args.known.as_deref().map(known_issues::load).transpose()?,
         self_test: args.self_test,
+        keeps_table: true,
     })
 }
 

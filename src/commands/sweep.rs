@@ -56,6 +56,7 @@ fn begun(args: &SweepArgs) -> Result<Option<Begun>, Exit> {
         goal: goal.or(written.goal()),
         time: args.time_limit.or(written.time_limit()),
         keep_passed: written.keep_passed,
+        keep_tables: written.keep_tables,
         retry_inconclusive: args.retry_inconclusive || written.retry_inconclusive,
     };
     let arms = written.arms().into_iter().map(arm).collect::<Result<Vec<Arm>, Exit>>()?;

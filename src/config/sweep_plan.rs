@@ -53,6 +53,9 @@ pub struct SweepPlan {
     /// How many runs against processes that passed are kept: the last ones. Runs that fail are always kept.
     #[serde(default = "keep_passed")]
     pub keep_passed: u32,
+    /// Leave the table of each run at a cluster of your own. By default it is dropped after the run.
+    #[serde(default)]
+    pub keep_tables: bool,
     /// The list of known issues for all arms.
     known: Option<String>,
     /// Run once more against processes if a run comes to no verdict.

@@ -15,6 +15,7 @@ use crate::adapter::specimen::{SpecimenCluster, SpecimenKind};
 use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector};
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
+use crate::target_error::TargetError;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::RunMeta;
@@ -52,6 +53,8 @@ pub struct RunOutcome {
     pub interrupted: bool,
     /// Why the cluster's logs may be missing from the run folder.
     pub uncollected: Option<HookError>,
+    /// Why the table of the run is still at the cluster, although it was to be dropped.
+    pub undropped: Option<TargetError>,
 }
 
 impl RunOutcome {
@@ -65,6 +68,7 @@ impl RunOutcome {
             unrecorded: None,
             interrupted: false,
             uncollected: None,
+            undropped: None,
         }
     }
 }
@@ -116,6 +120,16 @@ async fn on_private(
     run.drive(spec, recorded, cluster, heal, live).await
 }
 
+/// Drops the table of a run, under the run's lock. Tables that stay make the next restart of a server slower.
+async fn drop_table(cluster: &dyn Cluster, mark: &str) -> Result<(), TargetError> {
+    for leftover in cluster.leftovers().await? {
+        if leftover.run.as_deref() == Some(mark) {
+            cluster.remove(&leftover).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs on an external cluster, under its lock and on a table of the run's own.
 async fn on_external(
     spec: &RunSpec,
@@ -126,8 +140,9 @@ async fn on_external(
 ) -> Result<RunOutcome, RunError> {
     interruptible(adapter::refuse_obstacles(file, path)).await?;
     let cluster = interruptible(adapter::reach(file)).await?;
+    let mark = run.context.mark.clone();
     let led = async {
-        interruptible(cluster.lock(&run.context.mark)).await?;
+        interruptible(cluster.lock(&mark)).await?;
         // Somebody else set the cluster up, so it reports its own settings.
         let mut spec = spec.clone().with_boundaries_of(interruptible(cluster.refuses_boundaries()).await?)?;
         spec.settings.extend(cluster.settings());
@@ -139,10 +154,14 @@ async fn on_external(
         let info = interruptible(set_up).await?;
         let meta = spec.meta_at(seed, Some(run.started.clone()), info)?;
         let recorded = run.record(meta)?;
-        run.drive(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await
+        let mut outcome = run.drive(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await?;
+        if !spec.keeps_table && outcome.uncured.is_empty() {
+            outcome.undropped = drop_table(&*cluster, &mark).await.err();
+        }
+        Ok(outcome)
     };
-    let led = led.await;
-    cluster.unlock(&run.context.mark).await;
+    let led: Result<RunOutcome, RunError> = led.await;
+    cluster.unlock(&mark).await;
     let outcome = led?;
     let uncollected = collect(&file.hooks, &run.dir).await.err();
     Ok(RunOutcome { uncollected, ..outcome })
@@ -247,6 +266,7 @@ impl ProcessRun<'_> {
             unrecorded,
             interrupted: signal.is_some(),
             uncollected: None,
+            undropped: None,
         })
     }
 }

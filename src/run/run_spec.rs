@@ -159,6 +159,8 @@ pub struct RunSpec {
     pub known: Option<KnownIssues>,
     /// Whether the judge must find a row that is changed after the verdict.
     pub self_test: bool,
+    /// Whether the table stays at a cluster that outlives the run.
+    pub keeps_table: bool,
 }
 
 /// The value of the setting `boundaries` for segments that end by their number of rows.

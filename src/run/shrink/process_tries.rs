@@ -113,7 +113,8 @@ impl Search<'_> {
     /// left behind.
     fn try_once(&self, on: &ProcessRuns, run: &RunSpec) -> Result<Tried, RunError> {
         let mut observer = NoObserver;
-        let led = run_processes(run, self.spec.seed, &on.runs, &mut observer);
+        let run = RunSpec { keeps_table: false, ..run.clone() };
+        let led = run_processes(&run, self.spec.seed, &on.runs, &mut observer);
         let outcome = on.runtime.block_on(led)?;
         self.count();
         if !outcome.uncured.is_empty() {

@@ -60,6 +60,9 @@ pub struct SweepLimits {
     pub retry_inconclusive: bool,
     /// How many runs against processes that passed are kept, the last ones.
     pub keep_passed: u32,
+    /// Whether the tables of runs stay at a cluster of the user's own.
+    #[serde(default)]
+    pub keep_tables: bool,
 }
 
 /// The file of the plan. When the sweep began is no part of what it runs.

@@ -15,6 +15,7 @@ use super::signals::SignalWatch;
 use super::target::RunTarget;
 use crate::config::sweep_plan::DrawnArm;
 use crate::exit::{Exit, StopSignal};
+use crate::target_error::TargetError;
 use dissent_core::campaign::draw::PairwiseDraw;
 use dissent_core::campaign::goal::Goal;
 use dissent_core::campaign::part::{Extent, Part, Parts};
@@ -40,6 +41,10 @@ const RUNS_OF_PART: u32 = 20;
 const PARTS_MAX: u32 = 1_000;
 /// The number of runs with processes at the same time, unless the user asks for more.
 const PROCESS_JOBS: u32 = 2;
+
+/// How long a cluster may take until it is ready for the next run, and the time between two tries.
+const READY_WITHIN: Duration = Duration::from_secs(600);
+const READY_POLL: Duration = Duration::from_secs(5);
 
 /// An arm, ready to run.
 #[derive(Clone, Debug)]
@@ -212,6 +217,8 @@ struct Shared {
     is_over: AtomicBool,
     /// A signal reached a run: it does not count.
     is_cut: AtomicBool,
+    /// A run against processes came to its end.
+    has_run: AtomicBool,
     /// Runs processes. Simulated runs need none.
     runtime: Option<Handle>,
 }
@@ -235,6 +242,7 @@ pub fn sweep(
         kept: KeptRuns::default(),
         is_over: AtomicBool::new(false),
         is_cut: AtomicBool::new(false),
+        has_run: AtomicBool::new(false),
         runtime,
     });
     let (tx, rx) = channel();
@@ -366,15 +374,31 @@ impl Shared {
         let Some(runtime) = self.runtime.as_ref().filter(|_| !spec.target.is_simulated()) else {
             return self.kept.run((id.arm, spec), id.seed, runs).map(RunOutcome::of_simulated);
         };
+        let spec = &RunSpec { keeps_table: limits.keep_tables, ..spec.clone() };
         let outcome = self.run_processes(runtime, spec, id.seed)?;
         let is_unknown = outcome.judged.verdict.outcome == VerdictOutcome::Inconclusive;
         let again = is_unknown && limits.retry_inconclusive && !self.is_over.load(Ordering::Relaxed);
         if again { self.run_processes(runtime, spec, id.seed) } else { Ok(outcome) }
     }
 
+    /// Runs against processes. A cluster on which a run has ended may need some time until it is ready for
+    /// the next one.
     fn run_processes(&self, runtime: &Handle, spec: &RunSpec, seed: Seed) -> Result<RunOutcome, RunError> {
-        let mut observer = NoObserver;
-        let outcome = runtime.block_on(run_processes(spec, seed, &self.order.runs, &mut observer))?;
+        let until = Instant::now() + READY_WITHIN;
+        let may_wait = || {
+            let is_over = self.is_over.load(Ordering::Relaxed);
+            self.has_run.load(Ordering::Relaxed) && !is_over && Instant::now() < until
+        };
+        let outcome = loop {
+            let mut observer = NoObserver;
+            match runtime.block_on(run_processes(spec, seed, &self.order.runs, &mut observer)) {
+                Err(RunError::Target(TargetError::NotReady(_))) if may_wait() => {
+                    runtime.block_on(tokio::time::sleep(READY_POLL));
+                }
+                other => break other?,
+            }
+        };
+        self.has_run.store(true, Ordering::Relaxed);
         if outcome.interrupted {
             self.is_cut.store(true, Ordering::Relaxed);
             self.is_over.store(true, Ordering::Relaxed);
