@@ -22,7 +22,7 @@ use std::fmt::Debug;
 type Truth = BTreeMap<String, ServerTruth>;
 
 fn seeds() -> u64 {
-    std::env::var("EXPLAINED_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(4)
+    std::env::var("EXPLAINED_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
 }
 
 fn run(plan: &str, set: &[&str], seed: u64, kept: Option<&KeptOrder>) -> (MemoryRecord, Truth) {

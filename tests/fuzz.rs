@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use targets::{TARGETS, Target};
 
 /// Enough to see a broken target; `evidence` judges a whole run for each input.
-const MUTATIONS: u32 = 1_500;
+const MUTATIONS: u32 = 750;
 /// No input, however bad, takes longer: a hang fails here, not when somebody loses patience.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Numbers at which arithmetic tends to break.
