@@ -448,6 +448,9 @@ pub enum Role {
         /// Do not append until promoted
         #[arg(long)]
         read_only: bool,
+        /// What is wrong with its machine, as JSON
+        #[arg(long)]
+        host: PathBuf,
     },
     /// A replica
     Server {
@@ -463,6 +466,9 @@ pub enum Role {
         /// Data folder
         #[arg(long)]
         dir: PathBuf,
+        /// What is wrong with its machine, as JSON
+        #[arg(long)]
+        host: PathBuf,
     },
 }
 

@@ -67,7 +67,7 @@ fn over_seeds(workload: &str, nemesis: &str, rule: &str) -> (u64, u64) {
 
 #[test]
 fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_right_contents() {
-    for nemesis in ["cold-cutover", "lag"] {
+    for nemesis in ["cold-cutover", "lag", "partition-writer"] {
         let (froze, right) = over_seeds("upsert-feed", nemesis, "v2-stranding");
         assert!(froze * 100 >= SEEDS * 93 && right == SEEDS, "{nemesis}: {froze} froze, {right} right");
         for rule in RIGHT {
@@ -366,6 +366,8 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         ("sim-segments", "guarded", "none", "--set guard-keys=0"),
         ("sim-segments", "partial-upsert", "cold-cutover", "it has no writers that share a shard"),
         ("sim-segments", "partial-upsert", "mixed", "it has no writers that share a shard"),
+        ("sim-segments", "partial-upsert", "partition-writer", "it has no writers that share a shard"),
+        ("sim-shard", "upsert-feed", "flaky-network", "its writers talk only to the `service`"),
     ] {
         let results = tempfile::tempdir().expect("a folder");
         let spec = spec(target, workload, nemesis, &[]);
@@ -406,4 +408,9 @@ fn a_cold_cutover_over_processes_freezes_under_one_rule_only() {
 #[test]
 fn a_writer_that_reads_late_over_processes_is_pinned_under_one_rule_only() {
     over_processes("lag", "FAIL frozen shard visible sticky");
+}
+
+#[test]
+fn a_writer_that_was_cut_off_over_processes_is_pinned_under_one_rule_only() {
+    over_processes("partition-writer", "FAIL frozen shard visible sticky");
 }

@@ -84,6 +84,9 @@ const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ("restart-one", &["guard=partition-gate"], None),
     ("rolling-restart", &["guard=partition-gate"], None),
     ("swarm", &["guard=partition-gate"], None),
+    ("partition-one", &["guard=partition-gate"], None),
+    ("partition-one", &[], Some("one-differs wrong-value minority standing")),
+    ("flaky-network", &["guard=partition-gate"], None),
     ("none", &[], None),
     ("restart-one", &[], None),
 ];

@@ -61,6 +61,7 @@ fn after_kill_9_the_watchdogs_cure_a_cluster_that_lives_on() {
         ("pause-one", "pause: in force", true),
         ("restart-one", "restart: in force", false),
         ("late-transition", "late-registration: in force", false),
+        ("partition-one", "cut-off: in force", false),
     ] {
         let outside = Outside::start(&[]);
         let results = tempfile::tempdir().expect("a folder");
@@ -75,6 +76,9 @@ fn after_kill_9_the_watchdogs_cure_a_cluster_that_lives_on() {
         no_process_is_left(results.path());
         assert!(outside.marks().is_empty(), "{plan}: {:#?}", outside.marks());
         assert_eq!(outside.ask("/admin/holds"), json!([]), "{plan}");
+        let hosts = outside.ask("/hosts");
+        let mut hosts = hosts.as_object().expect("hosts").values();
+        assert!(hosts.all(|host| *host == json!({})), "{plan}: something is wrong with a machine");
         let servers = outside.ask("/cluster")["replicas"].clone();
         for (name, server) in servers.as_object().expect("servers") {
             let pid = u32::try_from(server["pid"].as_u64().expect(name)).expect("a number");

@@ -13,7 +13,7 @@ use crate::run::target::{ExternalTarget, RunTarget};
 use dissent_core::conductor::{CommitPolicy, Timing};
 use dissent_core::generator::swarm::is_drawable;
 use dissent_core::history::duration;
-use dissent_core::history::fault::{FaultKind, Queue};
+use dissent_core::history::fault::{FaultKind, NetworkMode, Peer, Queue};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
@@ -98,7 +98,10 @@ fn drawable_faults(target: &RunTarget) -> Result<Vec<FaultKind>, ConfigError> {
         external.is_none_or(|own| adapter::check_run(&own.file, &own.path, [*kind].into_iter()).is_ok())
     };
     let queues = [Queue::Feedback, Queue::Append].map(|queue| FaultKind::DelayQueue { queue, ms: 1 });
-    let all = FaultKind::ALL.into_iter().chain(queues).filter(|kind| is_drawable(*kind));
+    let modes = [NetworkMode::CutIncoming, NetworkMode::DelayMs(1), NetworkMode::DropPercent(1)];
+    let peers = [Peer::Controller, Peer::Service].into_iter();
+    let network = peers.flat_map(|peer| modes.map(|mode| FaultKind::Network { peer, mode }));
+    let all = FaultKind::ALL.into_iter().chain(queues).chain(network).filter(|kind| is_drawable(*kind));
     let faults: Vec<FaultKind> = all.filter(|kind| target.can(*kind).is_ok()).filter(allows).collect();
     match faults.is_empty() {
         true => Err(ConfigError::NothingToDraw { target: target.name().to_owned() }),

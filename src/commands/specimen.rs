@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What the target file of a cluster of servers allows.
-const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause"];
+const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause", "network"];
 /// What the target file of a shared shard allows.
-const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "writers"];
+const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "network", "writers"];
 
 /// Runs one process of a cluster until its standard input closes.
 pub(super) fn specimen(args: &cli::SpecimenArgs) -> Exit {
@@ -25,30 +25,30 @@ pub(super) fn specimen(args: &cli::SpecimenArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return output::failure(&error, error.exit()),
     };
-    let ended =
-        match &args.role {
-            Role::Controller { config } => {
-                Config::load(config).and_then(|config| runtime.block_on(controller(config)))
-            }
-            Role::Server { config, name, controller, dir } => Config::load(config)
-                .and_then(|config| runtime.block_on(server(name, controller, config, dir))),
-            Role::ShardService { config } => specimen::shard::Config::load(config)
-                .and_then(|config| runtime.block_on(shard_service(config))),
-            Role::Writer { config, name, incarnation, service, read_only } => {
-                let mode = if *read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-                specimen::shard::Config::load(config)
-                    .and_then(|config| runtime.block_on(writer(name, *incarnation, mode, service, config)))
-            }
-            Role::Segments(args) => {
-                let config = |set: &_| segments_settings::settled(Config::new("none", Vec::new(), 1), set);
-                return supervise(&runtime, args, SpecimenKind::Segments, config, ALLOW_SEGMENTS);
-            }
-            Role::Shard(args) => {
-                let config =
-                    |set: &_| shard_settings::settled(specimen::shard::Config::new("none", Vec::new()), set);
-                return supervise(&runtime, args, SpecimenKind::Shard, config, ALLOW_SHARD);
-            }
-        };
+    let ended = match &args.role {
+        Role::Controller { config } => {
+            Config::load(config).and_then(|config| runtime.block_on(controller(config)))
+        }
+        Role::Server { config, name, controller, dir, host } => Config::load(config)
+            .and_then(|config| runtime.block_on(server(name, controller, config, dir, host))),
+        Role::ShardService { config } => {
+            specimen::shard::Config::load(config).and_then(|config| runtime.block_on(shard_service(config)))
+        }
+        Role::Writer { config, name, incarnation, service, read_only, host } => {
+            let life = (*incarnation, if *read_only { Mode::ReadOnly } else { Mode::ReadWrite });
+            specimen::shard::Config::load(config)
+                .and_then(|config| runtime.block_on(writer(name, life, service, config, host)))
+        }
+        Role::Segments(args) => {
+            let config = |set: &_| segments_settings::settled(Config::new("none", Vec::new(), 1), set);
+            return supervise(&runtime, args, SpecimenKind::Segments, config, ALLOW_SEGMENTS);
+        }
+        Role::Shard(args) => {
+            let config =
+                |set: &_| shard_settings::settled(specimen::shard::Config::new("none", Vec::new()), set);
+            return supervise(&runtime, args, SpecimenKind::Shard, config, ALLOW_SHARD);
+        }
+    };
     told(ended)
 }
 

@@ -6,7 +6,7 @@ use super::error::InvalidValue;
 use super::file_schema;
 use super::settings::{choice, number, time};
 use dissent_core::generator::swarm::is_drawable;
-use dissent_core::history::fault::{Condition, FaultKind, is_of};
+use dissent_core::history::fault::{Condition, FaultKind, NetworkMode, is_of};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec, Swarm};
 use dissent_core::history::time::Nanos;
 use dissent_core::nearest::advise;
@@ -268,7 +268,10 @@ fn check_after_step(
 fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     let (measure, max, what) = match step.fault {
         FaultKind::Lag { timestamps } => (timestamps, LAG_MAX, "timestamps"),
-        FaultKind::DelayQueue { ms, .. } => (ms, DELAY_MS_MAX, "milliseconds"),
+        FaultKind::DelayQueue { ms, .. } | FaultKind::Network { mode: NetworkMode::DelayMs(ms), .. } => {
+            (ms, DELAY_MS_MAX, "milliseconds")
+        }
+        FaultKind::Network { mode: NetworkMode::DropPercent(percent), .. } => (percent, 99, "percent"),
         _ => return Ok(()),
     };
     InvalidValue::unless(

@@ -35,6 +35,8 @@ pub struct Allow {
     pub writers: bool,
     /// Begin the faults under `[fault]`.
     pub commands: bool,
+    /// Cut and disturb the network between nodes.
+    pub network: bool,
 }
 
 impl Allow {
@@ -48,6 +50,7 @@ impl Allow {
             Permission::Downloads => self.downloads,
             Permission::Writers => self.writers,
             Permission::Commands => self.commands,
+            Permission::Network => self.network,
         }
     }
 }

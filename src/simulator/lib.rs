@@ -5,6 +5,7 @@
 //! and the specimen, and because a campaign spends its time here: it is built for speed.
 
 mod cluster;
+pub mod host_fault;
 mod segments;
 mod sessions;
 mod shard;

@@ -1,6 +1,7 @@
 //! The built-in cluster of segments in virtual time.
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
+use super::host_fault::host_fault;
 use super::sessions::{self, Sessions};
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, RowsAnswer, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
@@ -164,7 +165,10 @@ impl Segments {
             }
             (FaultKind::Restart, ..) => self.world.kill(&fault.replica),
             (FaultKind::Pause, ..) => self.world.pause(&fault.replica),
-            (kind, ..) => Err(specimen::Error::Request(format!("{} cannot be done", kind.name()))),
+            (kind, ..) => match host_fault(kind) {
+                Some(wrong) => self.world.set_host(&fault.replica, &step, Some(wrong)),
+                None => Err(specimen::Error::Request(format!("{} cannot be done", kind.name()))),
+            },
         };
         self.faults.insert(step.clone(), fault);
         Input::Begun { step, error: begun.err().map(|error| error.to_string()) }
@@ -176,6 +180,7 @@ impl Segments {
                 (FaultKind::Restart, _) => self.world.start(&fault.replica),
                 (FaultKind::Pause, _) => self.world.resume(&fault.replica),
                 (FaultKind::CommitWinner, Some(partition)) => self.world.commit_winner(partition, None),
+                (kind, _) if host_fault(kind).is_some() => self.world.set_host(&fault.replica, &step, None),
                 _ => {
                     self.world.release(&step);
                     Ok(())

@@ -1,6 +1,7 @@
 //! Writers that share a shard, in virtual time.
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
+use super::host_fault::host_fault;
 use super::shard_frontiers::{SHARD, WriterProgress, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
@@ -109,9 +110,10 @@ impl Shard {
             }
             FaultKind::Lag { timestamps } => world.lag(writer, timestamps)?,
             FaultKind::DelayQueue { queue, ms } => world.delay(writer, at_specimen(queue), ms)?,
-            kind => {
-                return Err(specimen::Error::Request(format!("{} cannot be done", kind.name())));
-            }
+            kind => match host_fault(kind) {
+                Some(wrong) => world.set_host(writer, step, Some(wrong))?,
+                None => return Err(specimen::Error::Request(format!("{} cannot be done", kind.name()))),
+            },
         }
         self.faults.insert(step.clone(), SimulatedFault { mode: mode.unwrap_or(Mode::ReadWrite), fault });
         Ok(())
@@ -130,6 +132,7 @@ impl Shard {
                 let others = self.record.meta.roster.iter().filter(|other| *other != writer);
                 others.into_iter().try_for_each(|other| world.kill(other))
             }
+            kind if host_fault(kind).is_some() => world.set_host(writer, step, None),
             // Writers that were started or dropped stay so.
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@
 //! This crate knows nothing of the checker that is tested on it and shares no code with it.
 
 mod error;
+mod host;
 pub mod segments;
 pub mod serve;
 pub mod shard;
@@ -14,4 +15,5 @@ mod value;
 mod virtual_time;
 
 pub use error::Error;
+pub use host::{Host, HostFault};
 pub use value::{Column, Entry, Merge, Type, Value};

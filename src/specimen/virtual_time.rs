@@ -1,12 +1,10 @@
 //! Virtual time for processes that poll a service: scheduled events, travel times of calls, and paused
 //! processes. It reads no clock and never sleeps. The same seed gives the same times to the last byte.
 
+use crate::host::{Direction, Host, HostFault, MILLISECOND};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
-
-/// One millisecond, in nanoseconds.
-pub(crate) const MILLISECOND: u64 = 1_000_000;
 
 /// The minimum and the maximum travel time of a call or an answer, in nanoseconds.
 const TRAVEL: (u64, u64) = (200_000, 3_000_000);
@@ -20,6 +18,8 @@ pub(crate) struct VirtualTime<D> {
     poll_ms: u64,
     /// For each paused process the events that arrived since, in order.
     paused: BTreeMap<usize, Vec<D>>,
+    /// What is wrong with the machines of processes.
+    hosts: BTreeMap<usize, Host>,
 }
 
 impl<D> VirtualTime<D> {
@@ -32,6 +32,7 @@ impl<D> VirtualTime<D> {
             created: 0,
             poll_ms,
             paused: BTreeMap::new(),
+            hosts: BTreeMap::new(),
         }
     }
 
@@ -84,6 +85,17 @@ impl<D> VirtualTime<D> {
     /// A random number below `bound`. The bias does not matter, because `bound` is small compared with 2^64.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.rng.next_u64() % bound
+    }
+
+    /// Adds or replaces what is wrong with a process's machine under a name, or removes it.
+    pub(crate) fn set_host(&mut self, process: usize, name: &str, fault: Option<HostFault>) {
+        self.hosts.entry(process).or_default().set(name, fault);
+    }
+
+    /// How much longer a message to or from a process takes, in nanoseconds. None if it is lost.
+    pub(crate) fn travel(&mut self, process: usize, way: Direction) -> Option<u64> {
+        let rng = &mut self.rng;
+        self.hosts.get(&process).map_or(Some(0), |host| host.travel(way, |bound| rng.next_u64() % bound))
     }
 
     pub(crate) fn is_paused(&self, process: usize) -> bool {

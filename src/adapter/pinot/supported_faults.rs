@@ -36,6 +36,7 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::LockTable => refused("it has no locks on tables"),
         FaultKind::LongSnapshot => refused("it has no snapshots that readers keep open"),
         FaultKind::SkipTransaction => refused("it has no transactions to skip"),
+        FaultKind::Network { .. } => refused("its network is out of reach"),
         FaultKind::HoldMessage(_)
         | FaultKind::Restart
         | FaultKind::Pause

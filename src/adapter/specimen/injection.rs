@@ -10,8 +10,11 @@ use crate::faults::process::{ProcessId, ProcessState};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use dissent_core::history::fault::{FaultKind, Transition};
+use dissent_simulator::host_fault::host_fault;
 use dissent_store::cure::Cure;
 use serde_json::{Value, json};
+use specimen::HostFault;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The timeout of a request. It is short because healing is retried and must not wait for a dead process.
@@ -45,7 +48,10 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
             post(&http, &format!("{}/admin/commit-winner", undo.service), winner).await
         }
         kind if kind.is_of_writers() => writer_faults::begin(&http, &undo, fault).await,
-        kind => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
+        kind => match host_fault(kind) {
+            Some(wrong) => set_host(&http, cure, &undo, Some(wrong)).await,
+            None => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
+        },
     }
 }
 
@@ -67,9 +73,30 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
         (FaultKind::Pause, Some(process)) => {
             (process.state() != ProcessState::Stopped).then_some("its process is no longer stopped")
         }
+        (kind, _) if host_fault(kind).is_some() => {
+            (!is_on_host(&http, cure, &undo).await?).then_some("somebody else has undone it")
+        }
         _ => None,
     };
     Ok(gone.map(str::to_owned))
+}
+
+/// Changes what is wrong with the replica's machine under the name of this fault.
+async fn set_host(
+    http: &HttpClient,
+    cure: &Cure,
+    undo: &SpecimenUndo,
+    wrong: Option<HostFault>,
+) -> Result<(), TargetError> {
+    let change = json!({ "replica": cure.fault.replica, "id": id(cure), "fault": wrong });
+    post(http, &format!("{}/host", undo.at), change).await
+}
+
+/// Whether the fault is on the replica's machine.
+async fn is_on_host(http: &HttpClient, cure: &Cure, undo: &SpecimenUndo) -> Result<bool, TargetError> {
+    let url = format!("{}/hosts", undo.at);
+    let hosts: BTreeMap<String, BTreeMap<String, Value>> = parse(&url, &send(&url, http.get(&url)).await?)?;
+    Ok(hosts.get(&cure.fault.replica).is_some_and(|host| host.contains_key(&id(cure))))
 }
 
 /// Whether the controller still has the hold.
@@ -116,6 +143,7 @@ async fn heal_cluster(cure: &Cure, undo: &SpecimenUndo) -> Result<(), TargetErro
             let any = json!({ "partition": cure.fault.partition, "server": null });
             post(&http, &format!("{}/admin/commit-winner", undo.service), any).await?;
         }
+        kind if host_fault(kind).is_some() => set_host(&http, cure, undo, None).await?,
         kind if kind.is_of_writers() && same_table => {
             writer_faults::heal(&http, undo, &cure.fault, &overview).await?;
         }
@@ -133,7 +161,7 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
 pub async fn marks(at: &str) -> Result<Vec<Cure>, TargetError> {
     let url = format!("{}/marks", at.trim_end_matches('/'));
     let http = HttpClient::with_timeout(REQUEST_TIMEOUT)?;
-    let marks: std::collections::BTreeMap<String, Cure> = parse(&url, &send(&url, http.get(&url)).await?)?;
+    let marks: BTreeMap<String, Cure> = parse(&url, &send(&url, http.get(&url)).await?)?;
     Ok(marks.into_values().collect())
 }
 

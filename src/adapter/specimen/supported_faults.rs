@@ -1,7 +1,7 @@
 //! Which faults the built-in clusters can do, as processes or simulated.
 
 use crate::adapter::capabilities::Refusal;
-use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault::{FaultKind, Peer};
 
 const NO_LOCKS: &str = "it has no locks on tables";
 const NO_SNAPSHOTS: &str = "it has no snapshots that readers keep open";
@@ -11,9 +11,12 @@ const NO_COMMANDS: &str = "it has no target file that describes faults by comman
 /// Whether it supports a kind of fault, both as processes and simulated.
 pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
     let reason = match kind {
-        FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
-            return Ok(());
-        }
+        FaultKind::HoldMessage(_)
+        | FaultKind::Restart
+        | FaultKind::Pause
+        | FaultKind::CommitWinner
+        | FaultKind::Network { peer: Peer::Controller, .. } => return Ok(()),
+        FaultKind::Network { peer: Peer::Service, .. } => "its servers talk only to the `controller`",
         FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
         FaultKind::Rebalance => "every server already has every partition",
         FaultKind::PauseConsumption => "it has no switch to pause consumption",
@@ -44,7 +47,9 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::DropWriter
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => return Ok(()),
+        | FaultKind::DelayQueue { .. }
+        | FaultKind::Network { peer: Peer::Service, .. } => return Ok(()),
+        FaultKind::Network { peer: Peer::Controller, .. } => "its writers talk only to the `service`",
         FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {
             "it has no segments"
         }

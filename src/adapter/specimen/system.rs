@@ -62,13 +62,16 @@ impl System for SpecimenKind {
     fn permissions(&self) -> &'static [(Permission, &'static str)] {
         match self {
             SpecimenKind::Segments => {
-                &[WRITES, HOLDS, PAUSE, RESTART, (Permission::Downloads, "hold back downloads of segments")]
+                const DOWNLOADS: (Permission, &str) =
+                    (Permission::Downloads, "hold back downloads of segments");
+                &[WRITES, HOLDS, PAUSE, RESTART, NETWORK, DOWNLOADS]
             }
             SpecimenKind::Shard => &[
                 WRITES,
                 (Permission::Holds, "delay what writers send and receive"),
                 PAUSE,
                 RESTART,
+                NETWORK,
                 (Permission::Writers, "start writers of the shard, and stop them for good"),
             ],
         }
@@ -170,4 +173,6 @@ const WRITES: (Permission, &str) =
     (Permission::Writes, "create a table in place of the last one, write to it");
 const HOLDS: (Permission, &str) = (Permission::Holds, "hold back messages, choose who wins a commit");
 const PAUSE: (Permission, &str) = (Permission::Pause, "stop replicas and resume them");
+const NETWORK: (Permission, &str) =
+    (Permission::Network, "cut replicas off, delay or lose what they send and receive");
 const RESTART: (Permission, &str) = (Permission::Restart, "kill replicas and start them again");

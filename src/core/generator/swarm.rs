@@ -4,7 +4,7 @@
 //! cannot be stopped while it is dead, and with two replicas silent nothing is compared. All others overlap
 //! as they come. Half of the steps hit the victim of the step before.
 
-use crate::history::fault::{Condition, FaultKind};
+use crate::history::fault::{Condition, FaultKind, NetworkMode};
 use crate::history::nemesis::{Nemesis, Select, StepSpec, Swarm};
 use crate::history::time::Nanos;
 use crate::seed::{Seed, Stream, below};
@@ -24,6 +24,8 @@ const HELD_AT_MOST: Nanos = Nanos(5_000 * MS);
 const HELD_SEGMENTS: (u32, u32) = (2, 4);
 /// The greatest lag and delay: timestamps and milliseconds.
 const MEASURES: (u32, u32) = (4, 150);
+/// The greatest share of messages that are lost, in percent.
+const LOST_MOST: u32 = 60;
 
 /// Whether a fault may be drawn. Others never end, need a server to move to, or are damage in themselves.
 /// What a command does is not known.
@@ -134,6 +136,14 @@ impl Drawing<'_> {
         match kind {
             FaultKind::Lag { .. } => FaultKind::Lag { timestamps: of(lag) },
             FaultKind::DelayQueue { queue, .. } => FaultKind::DelayQueue { queue, ms: of(delay) },
+            FaultKind::Network { peer, mode } => {
+                let mode = match mode {
+                    NetworkMode::DelayMs(_) => NetworkMode::DelayMs(of(delay)),
+                    NetworkMode::DropPercent(_) => NetworkMode::DropPercent(of(LOST_MOST)),
+                    whole => whole,
+                };
+                FaultKind::Network { peer, mode }
+            }
             other => other,
         }
     }

@@ -41,6 +41,48 @@ pub enum Queue {
     Append,
 }
 
+/// What a node exchanges messages with. A plan calls it as the cluster's records do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Peer {
+    /// The controller of servers that hold segments.
+    Controller,
+    /// The service of writers that share a shard.
+    Service,
+}
+
+/// What becomes of the messages between a node and its peer. A lost message is sent again after a while, and
+/// so is one whose answer is lost: then it arrives twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkMode {
+    /// Nothing passes, either way.
+    Partition,
+    /// Nothing reaches the node. What it sends arrives.
+    CutIncoming,
+    /// Nothing leaves the node.
+    CutOutgoing,
+    /// Each message takes up to so many milliseconds longer. One may overtake another.
+    DelayMs(u64),
+    /// So many percent of the messages are lost, each by itself.
+    DropPercent(u64),
+}
+
+impl NetworkMode {
+    /// Its name, without its measure.
+    pub fn name(self) -> &'static str {
+        match self {
+            NetworkMode::Partition => "partition",
+            NetworkMode::CutIncoming => "cut-incoming",
+            NetworkMode::CutOutgoing => "cut-outgoing",
+            NetworkMode::DelayMs(_) => "delay",
+            NetworkMode::DropPercent(_) => "drop",
+        }
+    }
+}
+
 /// What can go wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -92,6 +134,13 @@ pub enum FaultKind {
     /// A fault that the target file describes by commands. The first word is its name there; its commands get
     /// the others as `$1`, `$2` and so on.
     Command(#[cfg_attr(feature = "schema", schemars(with = "String"))] CommandLine),
+    /// The network between a node and one peer is cut or disturbed. Readers still reach the node.
+    Network {
+        /// The other end.
+        peer: Peer,
+        /// What becomes of messages.
+        mode: NetworkMode,
+    },
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

@@ -1,7 +1,7 @@
 //! The table of all kinds of faults. What is true of a kind, what it is called and what it needs is in its
 //! row here, and nowhere else.
 
-use super::fault::{CommandLine, FaultKind, Queue, Transition};
+use super::fault::{CommandLine, FaultKind, NetworkMode, Peer, Queue, Transition};
 use super::stored_name::stored_name;
 use FaultEffect::{AllPartitions, AllReplicas, HoldsBack, OnWriters, Silences, WithholdsSegment};
 
@@ -75,6 +75,8 @@ pub enum Permission {
     Writers,
     /// Begin the faults that the file describes by commands.
     Commands,
+    /// Cut and disturb the network between nodes.
+    Network,
 }
 
 impl Permission {
@@ -88,13 +90,14 @@ impl Permission {
             Permission::Downloads => "downloads",
             Permission::Writers => "writers",
             Permission::Commands => "commands",
+            Permission::Network => "network",
         }
     }
 }
 
 impl FaultKind {
     /// Every kind, with a sample value where a kind has a parameter. Kinds with the same name are neighbours.
-    pub const ALL: [FaultKind; 18] = [
+    pub const ALL: [FaultKind; 20] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -113,6 +116,8 @@ impl FaultKind {
         FaultKind::LongSnapshot,
         FaultKind::SkipTransaction,
         FaultKind::Command(CommandLine::new_const()),
+        FaultKind::Network { peer: Peer::Controller, mode: NetworkMode::Partition },
+        FaultKind::Network { peer: Peer::Service, mode: NetworkMode::Partition },
     ];
 
     /// Its row of the table.
@@ -136,6 +141,8 @@ impl FaultKind {
             FaultKind::LongSnapshot => &LONG_SNAPSHOT,
             FaultKind::SkipTransaction => &SKIP_TRANSACTION,
             FaultKind::Command(_) => &COMMAND,
+            FaultKind::Network { mode: NetworkMode::DelayMs(_) | NetworkMode::DropPercent(_), .. } => &FLAKY,
+            FaultKind::Network { .. } => &CUT_OFF,
         }
     }
 
@@ -150,7 +157,8 @@ impl FaultKind {
             | FaultKind::LockTable
             | FaultKind::LongSnapshot
             | FaultKind::SkipTransaction
-            | FaultKind::Command(_) => true,
+            | FaultKind::Command(_)
+            | FaultKind::Network { .. } => true,
             FaultKind::HoldMessage(_)
             | FaultKind::CommitWinner
             | FaultKind::SlowDownload
@@ -176,6 +184,7 @@ impl FaultKind {
         match self {
             FaultKind::HoldMessage(message) => format!("{} {}", self.name(), stored_name(&message)),
             FaultKind::DelayQueue { queue, .. } => format!("{} {}", self.name(), stored_name(&queue)),
+            FaultKind::Network { mode, .. } => format!("{} {}", self.name(), mode.name()),
             FaultKind::Command(line) => format!("{} {line}", self.name()).trim_end().to_owned(),
             _ => self.name().to_owned(),
         }
@@ -396,6 +405,19 @@ const COMMAND: FaultSpec = FaultSpec {
     needs: &[Need { to: "run the commands of a fault", permission: Permission::Commands }],
     effects: &[AllPartitions, HoldsBack],
 };
+
+const CUT_OFF: FaultSpec = FaultSpec {
+    name: "network",
+    does: "cut, delay or lose the messages between a node and a peer",
+    cure: "undo: let them through",
+    schedule: "cut it off from its peer, then reconnect it",
+    counted_as: Some("network faults"),
+    needs: &[Need { to: "cut and disturb the network", permission: Permission::Network }],
+    effects: &[AllPartitions, HoldsBack],
+};
+
+const FLAKY: FaultSpec =
+    FaultSpec { schedule: "delay or lose messages to and from its peer, then stop that", ..CUT_OFF };
 
 #[cfg(test)]
 mod tests {

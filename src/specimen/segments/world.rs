@@ -11,6 +11,7 @@ use super::shared_work::SharedWork;
 use super::truth::{MergeTruth, ServerTruth};
 use super::upsert::Flag;
 use crate::error::Error;
+use crate::host::{Direction, HostFault, RESEND};
 use crate::value::{Entry, Value};
 use crate::virtual_time::VirtualTime;
 use std::collections::BTreeMap;
@@ -28,15 +29,26 @@ struct Machine {
 
 /// A scheduled event. An event for a dead process is dropped.
 enum Due {
-    Poll { server: usize, incarnation: u64 },
+    Poll {
+        server: usize,
+        incarnation: u64,
+    },
     Call(Call),
-    Reply { server: usize, incarnation: u64, polls: bool, reply: Reply },
+    /// The server sends a call again, because it or its answer was lost.
+    Resend(Call),
+    Reply {
+        server: usize,
+        incarnation: u64,
+        polls: bool,
+        reply: Reply,
+    },
 }
 
 impl Due {
     fn receiver(&self) -> Option<usize> {
         match self {
             Due::Poll { server, .. } | Due::Reply { server, .. } => Some(*server),
+            Due::Resend(call) => Some(call.server),
             Due::Call(_) => None,
         }
     }
@@ -161,6 +173,12 @@ impl World {
         Ok(())
     }
 
+    /// Adds or replaces what is wrong with a server's machine under a name, or removes it.
+    pub fn set_host(&mut self, server: &str, name: &str, fault: Option<HostFault>) -> Result<(), Error> {
+        self.time.set_host(self.config.server(server)?, name, fault);
+        Ok(())
+    }
+
     /// Starts a server's process unless it is running.
     pub fn start(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
@@ -252,14 +270,26 @@ impl World {
             Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
                     let call = process.poll();
-                    self.time.send(0, Due::Call(call));
+                    self.send(call);
                 }
             }
             Due::Call(call) => {
                 let (server, incarnation) = (call.server, call.incarnation);
                 let polls = matches!(call.ask, Ask::Poll(_));
+                let longer = self.time.travel(server, Direction::Incoming);
+                let lost = longer.is_none().then(|| call.clone());
                 let reply = self.controller.call(self.time.now(), call);
-                self.time.send(0, Due::Reply { server, incarnation, polls, reply });
+                match lost {
+                    Some(call) => self.time.after(RESEND, Due::Resend(call)),
+                    None => {
+                        self.time.send(longer.unwrap_or(0), Due::Reply { server, incarnation, polls, reply })
+                    }
+                }
+            }
+            Due::Resend(call) => {
+                if alive(&mut self.machines, call.server, call.incarnation).is_some() {
+                    self.send(call);
+                }
             }
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
@@ -267,6 +297,13 @@ impl World {
                     self.time.poll_later(Due::Poll { server, incarnation });
                 }
             }
+        }
+    }
+
+    fn send(&mut self, call: Call) {
+        match self.time.travel(call.server, Direction::Outgoing) {
+            Some(longer) => self.time.send(longer, Due::Call(call)),
+            None => self.time.after(RESEND, Due::Resend(call)),
         }
     }
 
@@ -278,7 +315,7 @@ impl World {
         process.receive(self.time.now(), reply, &mut actions);
         for action in actions {
             match action {
-                Action::Call(call) => self.time.send(0, Due::Call(call)),
+                Action::Call(call) => self.send(call),
                 Action::Keep(copy) => {
                     self.machines[server].disk.insert(copy.stored.segment, copy);
                 }

@@ -1,7 +1,9 @@
 //! Calls from one process to another, repeated until they are answered.
 
+use super::host_file::HostFile;
 use super::process::{client, clock};
 use crate::error::Error;
+use crate::host::{Direction, RESEND};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -13,28 +15,44 @@ pub(super) struct CallRelay {
     client: reqwest::Client,
     url: String,
     poll: Duration,
+    host: HostFile,
 }
 
 impl CallRelay {
-    /// Calls the process at `url`, and pauses `poll_ms` milliseconds between polls.
-    pub(super) fn at(url: &str, poll_ms: u64) -> Result<Self, Error> {
+    /// Calls the process at `url` from this machine, and pauses `poll_ms` milliseconds between polls.
+    pub(super) fn at(url: &str, poll_ms: u64, host: HostFile) -> Result<Self, Error> {
         let client = client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
         let url = format!("{}/call", url.trim_end_matches('/'));
-        Ok(CallRelay { client, url, poll: Duration::from_millis(poll_ms) })
+        Ok(CallRelay { client, url, poll: Duration::from_millis(poll_ms), host })
     }
 
     /// Repeats the call until there is an answer. The other process may be paused or slow, but it never loses
     /// state.
     pub(super) async fn ask<Call: Serialize, Reply: DeserializeOwned>(&self, call: &Call) -> Reply {
         loop {
-            let sent = self.client.post(&self.url).json(call).send().await;
-            match async { sent?.error_for_status()?.json().await }.await {
-                Ok(reply) => return reply,
-                Err(error) => complain(&error),
+            match self.ask_once(call).await {
+                Ok(Some(reply)) => return reply,
+                Ok(None) => tokio::time::sleep(Duration::from_nanos(RESEND)).await,
+                Err(error) => {
+                    complain(&error);
+                    self.pause().await;
+                }
             }
-            self.pause().await;
         }
+    }
+
+    /// None if the network lost the call or its answer.
+    async fn ask_once<Call: Serialize, Reply: DeserializeOwned>(
+        &self,
+        call: &Call,
+    ) -> Result<Option<Reply>, reqwest::Error> {
+        if !self.host.passes(Direction::Outgoing).await {
+            return Ok(None);
+        }
+        let sent = self.client.post(&self.url).json(call).send().await?;
+        let reply = sent.error_for_status()?.json().await?;
+        Ok(self.host.passes(Direction::Incoming).await.then_some(reply))
     }
 
     /// Waits until the next poll.

@@ -6,6 +6,7 @@
 mod call_relay;
 mod child;
 mod controller;
+mod host_file;
 mod lock;
 mod process;
 mod server;
@@ -46,7 +47,8 @@ mod tests {
 
     /// A server that dies when its handle is aborted, which ends its polls.
     async fn start(config: &Arc<Config>, url: &str, dir: &Path) -> (String, tokio::task::JoinHandle<()>) {
-        let process = server::ServerProcess::new("a", url, Arc::clone(config), dir).expect("a server");
+        let host = dir.join("host.json");
+        let process = server::ServerProcess::new("a", url, Arc::clone(config), dir, &host).expect("a server");
         let polls = tokio::spawn(Arc::clone(&process).poll());
         (listen(process.router()).await, polls)
     }

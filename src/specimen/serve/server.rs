@@ -1,6 +1,7 @@
 //! A server as an HTTP process: one polling loop, one task for every other call, and the routes it serves.
 
 use super::call_relay::{CallRelay, complain};
+use super::host_file::HostFile;
 use super::process::{answer, clock, lines};
 use super::wire::NamedEntry;
 use crate::error::Error;
@@ -25,11 +26,18 @@ pub(super) struct ServerProcess {
     controller: CallRelay,
 }
 
-/// Runs a server until standard input closes. Its state is in `dir` and survives a restart. Fails if `name`
-/// is not in the settings, or the folder or the port is unusable.
-pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path) -> Result<(), Error> {
+/// Runs a server until standard input closes. Its state is in `dir` and survives a restart. The file `host`
+/// says what is wrong with its machine. Fails if `name` is not in the settings, or the folder or the port is
+/// unusable.
+pub async fn server(
+    name: &str,
+    controller_url: &str,
+    config: Config,
+    dir: &Path,
+    host: &Path,
+) -> Result<(), Error> {
     config.check()?;
-    let process = ServerProcess::new(name, controller_url, Arc::new(config), dir)?;
+    let process = ServerProcess::new(name, controller_url, Arc::new(config), dir, host)?;
     let polls = tokio::spawn(Arc::clone(&process).poll());
     let served = answer(process.router(), |_| Ok(())).await;
     polls.abort();
@@ -39,11 +47,17 @@ pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path
 type SharedServer = State<Arc<ServerProcess>>;
 
 impl ServerProcess {
-    pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
+    pub(super) fn new(
+        name: &str,
+        url: &str,
+        config: Arc<Config>,
+        dir: &Path,
+        host: &Path,
+    ) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
         let node = (number, disk.next_incarnation()?);
         let server = Server::new((Arc::clone(&config), SharedWork::default()), node, clock(), disk.load()?);
-        let controller = CallRelay::at(url, config.poll_ms)?;
+        let controller = CallRelay::at(url, config.poll_ms, HostFile::at(host))?;
         Ok(Arc::new(ServerProcess { config, server: Mutex::new(server), disk, controller }))
     }
 

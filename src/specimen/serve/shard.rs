@@ -272,7 +272,9 @@ mod tests {
         incarnation: u64,
         mode: Mode,
     ) -> (String, JoinSet<()>) {
-        let process = writer::WriterProcess::new(name, incarnation, mode, url, config).expect("a writer");
+        let host = std::path::Path::new("no-host.json");
+        let process = writer::WriterProcess::new(name, (incarnation, mode), url, config, host);
+        let process = process.expect("a writer");
         let polls = Arc::clone(&process).poll();
         (listen(process.router()).await, polls)
     }

@@ -5,10 +5,12 @@
 //! interface to scale replicas up and down, and storage that outlives tables (`lease.rs`).
 
 use super::child::{Child, Group};
+use super::host_file;
 use super::lock::lease;
 use super::process::answer;
 use super::topology::{Replica, Table, Topology};
 use crate::error::Error;
+use crate::host::{Host, HostFault};
 use crate::shard::Mode;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -54,6 +56,8 @@ struct ReplicaProcess {
 struct Supervisor<C> {
     setup: Setup<C>,
     running: Mutex<RunningCluster>,
+    /// What is wrong with the machines of the replicas. It outlives tables, as the marks do.
+    hosts: Mutex<BTreeMap<String, Host>>,
 }
 
 type SharedSupervisor<C> = State<Arc<Supervisor<C>>>;
@@ -67,12 +71,16 @@ pub async fn supervisor<C: Topology>(
     setup.config.check()?;
     std::fs::create_dir_all(&setup.dir)
         .map_err(|source| Error::Io { what: format!("create {}", setup.dir.display()), source })?;
-    let supervisor = Arc::new(Supervisor { setup, running: Mutex::default() });
+    // What an earlier supervisor may have left is over.
+    setup.config.roster().iter().try_for_each(|name| setup.write_host(name, &Host::default()))?;
+    let supervisor = Arc::new(Supervisor { setup, running: Mutex::default(), hosts: Mutex::default() });
     let router = Router::new()
         .route("/cluster", get(cluster))
         .route("/table", post(table))
         .route("/start", post(start))
         .route("/drop", post(leave))
+        .route("/host", post(set_host))
+        .route("/hosts", get(hosts))
         .with_state(Arc::clone(&supervisor))
         .merge(lease());
     let served = answer(router, ready).await;
@@ -87,6 +95,14 @@ impl<C: Topology> Setup<C> {
         let text = serde_json::to_vec(config).map_err(|error| Error::Request(error.to_string()))?;
         std::fs::write(&file, text)
             .map_err(|source| Error::Io { what: format!("write {}", file.display()), source })
+    }
+
+    fn host_file(&self, replica: &str) -> PathBuf {
+        self.dir.join(format!("{replica}.host.json"))
+    }
+
+    fn write_host(&self, replica: &str, host: &Host) -> Result<(), Error> {
+        host_file::write(&self.host_file(replica), host)
     }
 
     async fn start(&self, role: &str, log: &str, rest: Vec<OsString>) -> Result<Child, Error> {
@@ -131,7 +147,8 @@ impl<C: Topology> Supervisor<C> {
             return Ok(());
         }
         let (dir, service) = (self.setup.dir.join(name), format!("http://{}", service.address));
-        let arguments = C::arguments(Replica { dir, service, incarnation, mode });
+        let host = self.setup.host_file(name);
+        let arguments = C::arguments(Replica { dir, host, service, incarnation, mode });
         let rest = ["--name".into(), name.into()].into_iter().chain(arguments).collect();
         let process = Some(self.setup.start(C::REPLICA, name, rest).await?);
         running.replicas.insert(name.to_owned(), ReplicaProcess { incarnation, process });
@@ -231,4 +248,33 @@ async fn leave<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<L
         process.end(Duration::ZERO).await;
     }
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct HostChange {
+    replica: String,
+    id: String,
+    /// None: what is wrong under this id is over.
+    fault: Option<HostFault>,
+}
+
+/// Changes what is wrong with a replica's machine. Nothing can go wrong on one that was never started.
+async fn set_host<C: Topology>(
+    State(it): SharedSupervisor<C>,
+    Json(wanted): Json<HostChange>,
+) -> Result<(), Error> {
+    let HostChange { replica, id, fault } = wanted;
+    it.setup.refuse_unknown(&replica)?;
+    if fault.is_some() && !it.running.lock().await.replicas.contains_key(&replica) {
+        return Err(Error::Request(format!("{replica} was never started")));
+    }
+    let mut hosts = it.hosts.lock().await;
+    let host = hosts.entry(replica.clone()).or_default();
+    host.set(&id, fault);
+    it.setup.write_host(&replica, host)
+}
+
+/// What is wrong with each machine, by id.
+async fn hosts<C: Topology>(State(it): SharedSupervisor<C>) -> Json<BTreeMap<String, Host>> {
+    Json(it.hosts.lock().await.clone())
 }

@@ -30,6 +30,8 @@ pub trait Topology: Clone + Serialize + Send + Sync + 'static {
 pub struct Replica {
     /// Its own folder, which survives restarts.
     pub dir: PathBuf,
+    /// The file that says what is wrong with its machine.
+    pub host: PathBuf,
     /// The URL of the service.
     pub service: String,
     /// Counts the replica's starts, from 1.
@@ -70,8 +72,9 @@ impl Topology for Config {
     }
 
     /// A server counts its starts itself, on disk.
-    fn arguments(Replica { dir, service, .. }: Replica) -> Vec<OsString> {
-        vec!["--controller".into(), service.into(), "--dir".into(), dir.into()]
+    fn arguments(Replica { dir, host, service, .. }: Replica) -> Vec<OsString> {
+        let (dir, host) = (dir.into(), host.into());
+        vec!["--controller".into(), service.into(), "--dir".into(), dir, "--host".into(), host]
     }
 }
 
@@ -99,9 +102,9 @@ impl Topology for shard::Config {
     }
 
     /// A writer keeps nothing on disk, so its start count is passed in.
-    fn arguments(Replica { service, incarnation, mode, .. }: Replica) -> Vec<OsString> {
-        let mut all = vec!["--service".into(), service.into(), "--incarnation".into()];
-        all.push(incarnation.to_string().into());
+    fn arguments(Replica { host, service, incarnation, mode, .. }: Replica) -> Vec<OsString> {
+        let mut all = vec!["--service".into(), service.into(), "--host".into(), host.into()];
+        all.extend(["--incarnation".into(), incarnation.to_string().into()]);
         all.extend((mode == Mode::ReadOnly).then(|| "--read-only".into()));
         all
     }

@@ -3,6 +3,7 @@
 
 use super::call_relay::CallRelay;
 use super::controller::Range;
+use super::host_file::HostFile;
 use super::process::{answer, clock};
 use crate::error::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
@@ -10,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -21,17 +23,17 @@ pub(super) struct WriterProcess {
 
 type SharedWriter = State<Arc<WriterProcess>>;
 
-/// Runs a writer until standard input closes. The parent counts its starts in `incarnation`. Fails if `name`
-/// is not in the settings or the port cannot be bound.
+/// Runs a writer until standard input closes. The parent counts its starts in `incarnation`. The file `host`
+/// says what is wrong with its machine. Fails if `name` is not in the settings or the port cannot be bound.
 pub async fn writer(
     name: &str,
-    incarnation: u64,
-    mode: Mode,
+    (incarnation, mode): (u64, Mode),
     service_url: &str,
     config: Config,
+    host: &Path,
 ) -> Result<(), Error> {
     config.check()?;
-    let process = WriterProcess::new(name, incarnation, mode, service_url, &config)?;
+    let process = WriterProcess::new(name, (incarnation, mode), service_url, &config, host)?;
     let _polls = Arc::clone(&process).poll();
     answer(process.router(), |_| Ok(())).await
 }
@@ -39,13 +41,13 @@ pub async fn writer(
 impl WriterProcess {
     pub(super) fn new(
         name: &str,
-        incarnation: u64,
-        mode: Mode,
+        (incarnation, mode): (u64, Mode),
         url: &str,
         config: &Config,
+        host: &Path,
     ) -> Result<Arc<Self>, Error> {
         let writer = Writer::new(config.rule, (config.writer(name)?, name), incarnation, mode);
-        let service = CallRelay::at(url, config.poll_ms)?;
+        let service = CallRelay::at(url, config.poll_ms, HostFile::at(host))?;
         Ok(Arc::new(WriterProcess { writer: Mutex::new(writer), service }))
     }
 

@@ -10,8 +10,9 @@ use super::service::Service;
 use super::truth::{ShardMove, Truth};
 use super::writer::{Progress, Writer};
 use crate::error::Error;
+use crate::host::{Direction, HostFault, MILLISECOND, RESEND};
 use crate::value::Entry;
-use crate::virtual_time::{MILLISECOND, VirtualTime};
+use crate::virtual_time::VirtualTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ enum Due {
         queue: Queue,
     },
     Call(Call),
+    /// The writer sends a call again, because it or its answer was lost.
+    Resend(Call),
     Reply {
         writer: usize,
         incarnation: u64,
@@ -54,6 +57,7 @@ impl Due {
     fn receiver(&self) -> Option<usize> {
         match self {
             Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
+            Due::Resend(call) => Some(call.writer),
             Due::Tick | Due::Reach { .. } | Due::Call(_) => None,
         }
     }
@@ -198,6 +202,17 @@ impl World {
         Ok(())
     }
 
+    /// Adds or replaces what is wrong with a writer's machine under a name, or removes it. Fails for a writer
+    /// that was never started.
+    pub fn set_host(&mut self, writer: &str, name: &str, fault: Option<HostFault>) -> Result<(), Error> {
+        let at = self.config.writer(writer)?;
+        if self.slots[at].incarnation == 0 {
+            return Err(Error::Request(format!("{writer} was never started")));
+        }
+        self.time.set_host(at, name, fault);
+        Ok(())
+    }
+
     /// Keeps a writer's input this many timestamps behind; 0 removes the lag.
     pub fn lag(&mut self, writer: &str, timestamps: u64) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
@@ -229,9 +244,21 @@ impl World {
             Due::Poll { writer, incarnation, queue } => self.poll(writer, incarnation, queue),
             Due::Call(call) => {
                 let (writer, incarnation, queue) = (call.writer, call.incarnation, call.ask.queue());
+                let longer = self.time.travel(writer, Direction::Incoming);
+                let lost = longer.is_none().then(|| call.clone());
                 let reply = self.call(call);
                 let late = if queue == Queue::Feedback { self.delayed(writer, queue) } else { 0 };
-                self.time.send(late, Due::Reply { writer, incarnation, queue, reply });
+                match lost {
+                    Some(call) => self.time.after(RESEND, Due::Resend(call)),
+                    None => self
+                        .time
+                        .send(late + longer.unwrap_or(0), Due::Reply { writer, incarnation, queue, reply }),
+                }
+            }
+            Due::Resend(call) => {
+                if alive(&mut self.slots, call.writer, call.incarnation).is_some() {
+                    self.send(0, call);
+                }
             }
             Due::Reply { writer, incarnation, queue, reply } => {
                 if let Some(process) = alive(&mut self.slots, writer, incarnation) {
@@ -264,11 +291,18 @@ impl World {
         match process.poll(queue) {
             Some(call) => {
                 let work = if queue == Queue::Append { self.append_time(writer) } else { 0 };
-                self.time.send(work, Due::Call(call));
+                self.send(work, call);
             }
             None => {
                 self.time.poll_later(Due::Poll { writer, incarnation, queue });
             }
+        }
+    }
+
+    fn send(&mut self, work: u64, call: Call) {
+        match self.time.travel(call.writer, Direction::Outgoing) {
+            Some(longer) => self.time.send(work + longer, Due::Call(call)),
+            None => self.time.after(RESEND, Due::Resend(call)),
         }
     }
 

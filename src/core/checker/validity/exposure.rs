@@ -55,7 +55,9 @@ fn opportunities(
     }
     // Faults that count by themselves.
     let done_once = FaultKind::ALL.into_iter().filter_map(|kind| Some((kind.name(), kind.counted_as()?)));
-    for (name, what) in done_once.filter(|(name, _)| planned(name)) {
+    let mut done_once: Vec<(&str, &str)> = done_once.filter(|(name, _)| planned(name)).collect();
+    done_once.dedup();
+    for (name, what) in done_once {
         let done =
             |span: &&FaultSpan| span.fault.kind.name() == name && span.counts() && has_part(history, span);
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };

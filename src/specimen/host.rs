@@ -1,0 +1,99 @@
+//! The machine of a replica: what is wrong with it, whichever process runs there. It outlives the process, so
+//! a restarted replica finds it as it was.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One millisecond, in nanoseconds.
+pub(crate) const MILLISECOND: u64 = 1_000_000;
+
+/// Something that is wrong with a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostFault {
+    /// No message passes, either way.
+    Partition,
+    /// No message reaches it.
+    CutIncoming,
+    /// No message leaves it.
+    CutOutgoing,
+    /// Each message takes up to so many milliseconds longer.
+    DelayMs(u64),
+    /// So many percent of the messages are lost.
+    DropPercent(u64),
+}
+
+/// The way of a message, as the machine sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Incoming,
+    Outgoing,
+}
+
+/// A process sends a call again so long after it or its answer was lost, in nanoseconds.
+pub(crate) const RESEND: u64 = 200 * MILLISECOND;
+
+/// What is wrong with a machine, by the name that whoever did it gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Host(BTreeMap<String, HostFault>);
+
+impl Host {
+    /// Adds or replaces what is wrong under a name, or removes it.
+    pub(crate) fn set(&mut self, name: &str, fault: Option<HostFault>) {
+        match fault {
+            Some(fault) => self.0.insert(name.to_owned(), fault),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// How much longer a message takes, in nanoseconds. None if it is lost. `below` draws a random number.
+    pub(crate) fn travel(&self, way: Direction, mut below: impl FnMut(u64) -> u64) -> Option<u64> {
+        let mut longer = 0;
+        for fault in self.0.values() {
+            let passes = match *fault {
+                HostFault::Partition => false,
+                HostFault::CutIncoming => way != Direction::Incoming,
+                HostFault::CutOutgoing => way != Direction::Outgoing,
+                HostFault::DelayMs(ms) => {
+                    longer += below(ms * MILLISECOND + 1);
+                    true
+                }
+                HostFault::DropPercent(percent) => below(100) >= percent,
+            };
+            if !passes {
+                return None;
+            }
+        }
+        Some(longer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_passes_what_is_wrong_under_every_name() {
+        let way = |host: &Host, way| host.travel(way, |bound| bound - 1);
+        let mut host = Host::default();
+        host.set("slow", Some(HostFault::DelayMs(3)));
+        assert_eq!(way(&host, Direction::Incoming), Some(3 * MILLISECOND));
+        host.set("lossy", Some(HostFault::DropPercent(99)));
+        assert_eq!(way(&host, Direction::Incoming), Some(3 * MILLISECOND), "the draw is 99 of 100");
+        assert_eq!(host.travel(Direction::Incoming, |_| 0), None);
+        host.set("lossy", None);
+        host.set("deaf", Some(HostFault::CutIncoming));
+        assert_eq!(
+            (way(&host, Direction::Incoming), way(&host, Direction::Outgoing).is_some()),
+            (None, true)
+        );
+        host.set("deaf", Some(HostFault::CutOutgoing));
+        assert_eq!(
+            (way(&host, Direction::Incoming).is_some(), way(&host, Direction::Outgoing)),
+            (true, None)
+        );
+        host.set("deaf", Some(HostFault::Partition));
+        assert_eq!((way(&host, Direction::Incoming), way(&host, Direction::Outgoing)), (None, None));
+    }
+}

@@ -1,0 +1,47 @@
+//! The file in which a replica's process finds what is wrong with its machine. The supervisor writes it; the
+//! process reads it whenever it matters, so that a change is in force at once, and also after a restart.
+
+use crate::error::Error;
+use crate::host::{Direction, Host};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Writes the file at once, so that no reader sees half of it.
+pub(super) fn write(path: &Path, host: &Host) -> Result<(), Error> {
+    let failed = |source| Error::Io { what: format!("write {}", path.display()), source };
+    let draft = path.with_extension("draft");
+    let text = serde_json::to_vec(host).map_err(|error| failed(error.into()))?;
+    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(failed)
+}
+
+/// A process's view of its machine.
+pub(super) struct HostFile {
+    path: PathBuf,
+    rng: Mutex<ChaCha8Rng>,
+}
+
+impl HostFile {
+    pub(super) fn at(path: &Path) -> Self {
+        HostFile { path: path.to_owned(), rng: Mutex::new(ChaCha8Rng::seed_from_u64(0)) }
+    }
+
+    /// Without a readable file nothing is wrong.
+    fn host(&self) -> Host {
+        let text = std::fs::read(&self.path).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Delays a message as the network does. False if it is lost.
+    pub(super) async fn passes(&self, way: Direction) -> bool {
+        let host = self.host();
+        let below = |bound| self.rng.lock().unwrap_or_else(PoisonError::into_inner).next_u64() % bound;
+        let Some(longer) = host.travel(way, below) else { return false };
+        if longer > 0 {
+            tokio::time::sleep(Duration::from_nanos(longer)).await;
+        }
+        true
+    }
+}
