@@ -87,6 +87,7 @@ const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ("partition-one", &["guard=partition-gate"], None),
     ("partition-one", &[], Some("one-differs wrong-value minority standing")),
     ("flaky-network", &["guard=partition-gate"], None),
+    ("slow-one", &["guard=partition-gate"], None),
     ("none", &[], None),
     ("restart-one", &[], None),
 ];

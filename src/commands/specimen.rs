@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What the target file of a cluster of servers allows.
-const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause", "network"];
+const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause", "network", "machines"];
 /// What the target file of a shared shard allows.
-const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "network", "writers"];
+const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "network", "machines", "writers"];
 
 /// Runs one process of a cluster until its standard input closes.
 pub(super) fn specimen(args: &cli::SpecimenArgs) -> Exit {

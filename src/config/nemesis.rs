@@ -18,6 +18,8 @@ const UNTIL: &str = "until.";
 const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
 const DELAY_MS_MAX: u64 = 600_000;
+/// The most times longer that a slow node takes.
+const TIMES_SLOWER_MAX: u64 = 1_000;
 /// Maximum number of steps that are drawn.
 const STEPS_MAX: u32 = 100;
 /// How long a drawn step may last, and within which time drawn steps may begin, in nanoseconds.
@@ -266,19 +268,20 @@ fn check_after_step(
 
 /// A fault of size 0 would change nothing.
 fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
-    let (measure, max, what) = match step.fault {
-        FaultKind::Lag { timestamps } => (timestamps, LAG_MAX, "timestamps"),
+    let (measure, range, what) = match step.fault {
+        FaultKind::Lag { timestamps } => (timestamps, 1..=LAG_MAX, "timestamps"),
         FaultKind::DelayQueue { ms, .. } | FaultKind::Network { mode: NetworkMode::DelayMs(ms), .. } => {
-            (ms, DELAY_MS_MAX, "milliseconds")
+            (ms, 1..=DELAY_MS_MAX, "milliseconds")
         }
-        FaultKind::Network { mode: NetworkMode::DropPercent(percent), .. } => (percent, 99, "percent"),
+        FaultKind::Network { mode: NetworkMode::DropPercent(percent), .. } => (percent, 1..=99, "percent"),
+        FaultKind::SlowNode { times } => (times, 2..=TIMES_SLOWER_MAX, "times"),
         _ => return Ok(()),
     };
     InvalidValue::unless(
-        (1..=max).contains(&measure),
+        range.contains(&measure),
         &place("fault"),
         &format!("{} by {measure} {what}", step.fault.name()),
-        &format!("write 1 to {max}"),
+        &format!("write {} to {}", range.start(), range.end()),
     )
 }
 

@@ -37,6 +37,8 @@ pub struct Allow {
     pub commands: bool,
     /// Cut and disturb the network between nodes.
     pub network: bool,
+    /// Slow machines down, set their clocks and fill their disks.
+    pub machines: bool,
 }
 
 impl Allow {
@@ -51,6 +53,7 @@ impl Allow {
             Permission::Writers => self.writers,
             Permission::Commands => self.commands,
             Permission::Network => self.network,
+            Permission::Machines => self.machines,
         }
     }
 }

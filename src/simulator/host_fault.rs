@@ -14,6 +14,7 @@ pub fn host_fault(kind: FaultKind) -> Option<HostFault> {
             NetworkMode::DelayMs(ms) => HostFault::DelayMs(ms),
             NetworkMode::DropPercent(percent) => HostFault::DropPercent(percent),
         }),
+        FaultKind::SlowNode { times } => Some(HostFault::Slow(times)),
         _ => None,
     }
 }

@@ -21,6 +21,8 @@ pub enum HostFault {
     DelayMs(u64),
     /// So many percent of the messages are lost.
     DropPercent(u64),
+    /// Its processes take so many times as long.
+    Slow(u64),
 }
 
 /// The way of a message, as the machine sees it.
@@ -60,12 +62,22 @@ impl Host {
                     true
                 }
                 HostFault::DropPercent(percent) => below(100) >= percent,
+                HostFault::Slow(_) => true,
             };
             if !passes {
                 return None;
             }
         }
         Some(longer)
+    }
+
+    /// How many times as long its processes take: 1 at full speed.
+    pub(crate) fn times(&self) -> u64 {
+        let slow = self.0.values().filter_map(|fault| match fault {
+            HostFault::Slow(times) => Some(*times),
+            _ => None,
+        });
+        slow.max().unwrap_or(1).max(1)
     }
 }
 
@@ -95,5 +107,16 @@ mod tests {
         );
         host.set("deaf", Some(HostFault::Partition));
         assert_eq!((way(&host, Direction::Incoming), way(&host, Direction::Outgoing)), (None, None));
+    }
+    #[test]
+    fn the_slowest_of_several_faults_counts_and_without_one_it_runs_at_full_speed() {
+        let mut host = Host::default();
+        host.set("cut", Some(HostFault::Partition));
+        assert_eq!(host.times(), 1);
+        host.set("some", Some(HostFault::Slow(3)));
+        host.set("more", Some(HostFault::Slow(8)));
+        assert_eq!(host.times(), 8);
+        host.set("more", None);
+        assert_eq!(host.times(), 3);
     }
 }

@@ -75,11 +75,20 @@ impl<D> VirtualTime<D> {
         self.after(travel + work, due);
     }
 
-    /// Schedules the next poll after the configured pause, plus or minus a quarter.
-    pub(crate) fn poll_later(&mut self, due: D) {
+    /// Schedules a process's next poll after the configured pause, plus or minus a quarter.
+    pub(crate) fn poll_later(&mut self, process: usize, due: D) {
         let pause = self.poll_ms * MILLISECOND;
         let pause = pause - pause / 4 + self.below(pause / 2);
-        self.after(pause, due);
+        self.after(pause * self.times(process), due);
+    }
+
+    /// How much later a process on a slow machine gets to something, in nanoseconds.
+    pub(crate) fn lateness(&self, process: usize) -> u64 {
+        (self.times(process) - 1) * self.poll_ms * MILLISECOND
+    }
+
+    fn times(&self, process: usize) -> u64 {
+        self.hosts.get(&process).map_or(1, Host::times)
     }
 
     /// A random number below `bound`. The bias does not matter, because `bound` is small compared with 2^64.

@@ -15,6 +15,7 @@ pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Restart
         | FaultKind::Pause
         | FaultKind::CommitWinner
+        | FaultKind::SlowNode { .. }
         | FaultKind::Network { peer: Peer::Controller, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Service, .. } => "its servers talk only to the `controller`",
         FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
@@ -48,6 +49,7 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. }
+        | FaultKind::SlowNode { .. }
         | FaultKind::Network { peer: Peer::Service, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Controller, .. } => "its writers talk only to the `service`",
         FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {

@@ -64,7 +64,7 @@ impl System for SpecimenKind {
             SpecimenKind::Segments => {
                 const DOWNLOADS: (Permission, &str) =
                     (Permission::Downloads, "hold back downloads of segments");
-                &[WRITES, HOLDS, PAUSE, RESTART, NETWORK, DOWNLOADS]
+                &[WRITES, HOLDS, PAUSE, RESTART, NETWORK, MACHINES, DOWNLOADS]
             }
             SpecimenKind::Shard => &[
                 WRITES,
@@ -72,6 +72,7 @@ impl System for SpecimenKind {
                 PAUSE,
                 RESTART,
                 NETWORK,
+                MACHINES,
                 (Permission::Writers, "start writers of the shard, and stop them for good"),
             ],
         }
@@ -173,6 +174,8 @@ const WRITES: (Permission, &str) =
     (Permission::Writes, "create a table in place of the last one, write to it");
 const HOLDS: (Permission, &str) = (Permission::Holds, "hold back messages, choose who wins a commit");
 const PAUSE: (Permission, &str) = (Permission::Pause, "stop replicas and resume them");
+const MACHINES: (Permission, &str) =
+    (Permission::Machines, "slow replicas down, set their clocks, fill their disks");
 const NETWORK: (Permission, &str) =
     (Permission::Network, "cut replicas off, delay or lose what they send and receive");
 const RESTART: (Permission, &str) = (Permission::Restart, "kill replicas and start them again");

@@ -26,6 +26,8 @@ const HELD_SEGMENTS: (u32, u32) = (2, 4);
 const MEASURES: (u32, u32) = (4, 150);
 /// The greatest share of messages that are lost, in percent.
 const LOST_MOST: u32 = 60;
+/// A slow node takes at most so many times longer than usual.
+const SLOWER_MOST: u32 = 50;
 
 /// Whether a fault may be drawn. Others never end, need a server to move to, or are damage in themselves.
 /// What a command does is not known.
@@ -136,6 +138,7 @@ impl Drawing<'_> {
         match kind {
             FaultKind::Lag { .. } => FaultKind::Lag { timestamps: of(lag) },
             FaultKind::DelayQueue { queue, .. } => FaultKind::DelayQueue { queue, ms: of(delay) },
+            FaultKind::SlowNode { .. } => FaultKind::SlowNode { times: 1 + of(SLOWER_MOST) },
             FaultKind::Network { peer, mode } => {
                 let mode = match mode {
                     NetworkMode::DelayMs(_) => NetworkMode::DelayMs(of(delay)),

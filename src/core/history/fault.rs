@@ -141,6 +141,11 @@ pub enum FaultKind {
         /// What becomes of messages.
         mode: NetworkMode,
     },
+    /// What a node does takes longer. It still answers.
+    SlowNode {
+        /// So many times as long.
+        times: u64,
+    },
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

@@ -77,6 +77,8 @@ pub enum Permission {
     Commands,
     /// Cut and disturb the network between nodes.
     Network,
+    /// Slow machines down, set their clocks and fill their disks.
+    Machines,
 }
 
 impl Permission {
@@ -91,13 +93,14 @@ impl Permission {
             Permission::Writers => "writers",
             Permission::Commands => "commands",
             Permission::Network => "network",
+            Permission::Machines => "machines",
         }
     }
 }
 
 impl FaultKind {
     /// Every kind, with a sample value where a kind has a parameter. Kinds with the same name are neighbours.
-    pub const ALL: [FaultKind; 20] = [
+    pub const ALL: [FaultKind; 21] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -118,6 +121,7 @@ impl FaultKind {
         FaultKind::Command(CommandLine::new_const()),
         FaultKind::Network { peer: Peer::Controller, mode: NetworkMode::Partition },
         FaultKind::Network { peer: Peer::Service, mode: NetworkMode::Partition },
+        FaultKind::SlowNode { times: 2 },
     ];
 
     /// Its row of the table.
@@ -143,6 +147,7 @@ impl FaultKind {
             FaultKind::Command(_) => &COMMAND,
             FaultKind::Network { mode: NetworkMode::DelayMs(_) | NetworkMode::DropPercent(_), .. } => &FLAKY,
             FaultKind::Network { .. } => &CUT_OFF,
+            FaultKind::SlowNode { .. } => &SLOW_NODE,
         }
     }
 
@@ -158,7 +163,8 @@ impl FaultKind {
             | FaultKind::LongSnapshot
             | FaultKind::SkipTransaction
             | FaultKind::Command(_)
-            | FaultKind::Network { .. } => true,
+            | FaultKind::Network { .. }
+            | FaultKind::SlowNode { .. } => true,
             FaultKind::HoldMessage(_)
             | FaultKind::CommitWinner
             | FaultKind::SlowDownload
@@ -418,6 +424,19 @@ const CUT_OFF: FaultSpec = FaultSpec {
 
 const FLAKY: FaultSpec =
     FaultSpec { schedule: "delay or lose messages to and from its peer, then stop that", ..CUT_OFF };
+
+const CHANGE_MACHINE: &[Need] =
+    &[Need { to: "disturb the machine of a replica", permission: Permission::Machines }];
+
+const SLOW_NODE: FaultSpec = FaultSpec {
+    name: "slow-node",
+    does: "make all that a node does take several times as long",
+    cure: "undo: restore its speed",
+    schedule: "slow it down, then restore its speed",
+    counted_as: Some("slow nodes"),
+    needs: CHANGE_MACHINE,
+    effects: &[AllPartitions, HoldsBack],
+};
 
 #[cfg(test)]
 mod tests {

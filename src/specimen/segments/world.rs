@@ -262,7 +262,7 @@ impl World {
         let incarnation = machine.incarnation;
         let of_all = (Arc::clone(&self.config), self.shared.clone());
         machine.server = Some(Server::new(of_all, (server, incarnation), now, machine.disk.clone()));
-        self.time.poll_later(Due::Poll { server, incarnation });
+        self.time.poll_later(server, Due::Poll { server, incarnation });
     }
 
     fn handle(&mut self, due: Due) {
@@ -270,7 +270,7 @@ impl World {
             Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
                     let call = process.poll();
-                    self.send(call);
+                    self.send(0, call);
                 }
             }
             Due::Call(call) => {
@@ -288,21 +288,21 @@ impl World {
             }
             Due::Resend(call) => {
                 if alive(&mut self.machines, call.server, call.incarnation).is_some() {
-                    self.send(call);
+                    self.send(0, call);
                 }
             }
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
-                    self.time.poll_later(Due::Poll { server, incarnation });
+                    self.time.poll_later(server, Due::Poll { server, incarnation });
                 }
             }
         }
     }
 
-    fn send(&mut self, call: Call) {
+    fn send(&mut self, work: u64, call: Call) {
         match self.time.travel(call.server, Direction::Outgoing) {
-            Some(longer) => self.time.send(longer, Due::Call(call)),
+            Some(longer) => self.time.send(work + longer, Due::Call(call)),
             None => self.time.after(RESEND, Due::Resend(call)),
         }
     }
@@ -315,7 +315,7 @@ impl World {
         process.receive(self.time.now(), reply, &mut actions);
         for action in actions {
             match action {
-                Action::Call(call) => self.send(call),
+                Action::Call(call) => self.send(self.time.lateness(server), call),
                 Action::Keep(copy) => {
                     self.machines[server].disk.insert(copy.stored.segment, copy);
                 }

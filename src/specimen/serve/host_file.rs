@@ -34,6 +34,11 @@ impl HostFile {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
+    /// How many times as long the process takes: 1 at full speed.
+    pub(super) fn times(&self) -> u64 {
+        self.host().times()
+    }
+
     /// Delays a message as the network does. False if it is lost.
     pub(super) async fn passes(&self, way: Direction) -> bool {
         let host = self.host();

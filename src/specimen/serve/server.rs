@@ -97,6 +97,7 @@ impl ServerProcess {
     /// Calls the controller without blocking the polls.
     fn spawn_call(process: Arc<Self>, call: Call) {
         tokio::spawn(async move {
+            process.controller.fall_behind().await;
             let reply = process.controller.ask(&call).await;
             process.receive(reply).await;
         });

@@ -233,7 +233,7 @@ impl World {
         let incarnation = slot.incarnation;
         slot.writer = Some(Writer::new(self.config.rule, (writer, name), incarnation, mode));
         for queue in Queue::ALL {
-            self.time.poll_later(Due::Poll { writer, incarnation, queue });
+            self.time.poll_later(writer, Due::Poll { writer, incarnation, queue });
         }
     }
 
@@ -266,7 +266,7 @@ impl World {
                     if let Some(ts) = process.stranded() {
                         self.truth.note_stranded(&self.config.writers[writer], incarnation, ts);
                     }
-                    self.time.poll_later(Due::Poll { writer, incarnation, queue });
+                    self.time.poll_later(writer, Due::Poll { writer, incarnation, queue });
                 }
             }
         }
@@ -294,7 +294,7 @@ impl World {
                 self.send(work, call);
             }
             None => {
-                self.time.poll_later(Due::Poll { writer, incarnation, queue });
+                self.time.poll_later(writer, Due::Poll { writer, incarnation, queue });
             }
         }
     }
