@@ -88,6 +88,8 @@ const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ("partition-one", &[], Some("one-differs wrong-value minority standing")),
     ("flaky-network", &["guard=partition-gate"], None),
     ("slow-one", &["guard=partition-gate"], None),
+    ("wrong-clock", &["guard=partition-gate"], None),
+    ("wrong-clock", &["guard=timed-wait", "wait=1min"], Some("one-differs wrong-value minority standing")),
     ("none", &[], None),
     ("restart-one", &[], None),
 ];

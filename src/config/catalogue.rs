@@ -30,5 +30,5 @@ pub const NEMESES: &[EmbeddedFile] = embedded!(
     "late-skip", "late-transition", "lock-one", "mixed", "none", "partition-one", "partition-writer",
     "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one", "restart-in-rebalance",
     "restart-one", "rolling-restart", "session-expiry", "skip-one", "slow-one", "snapshot-one",
-    "swarm", "warm-active-active"
+    "swarm", "warm-active-active", "wrong-clock"
 );

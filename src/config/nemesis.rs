@@ -20,6 +20,8 @@ const LAG_MAX: u64 = 1_000_000;
 const DELAY_MS_MAX: u64 = 600_000;
 /// The most times longer that a slow node takes.
 const TIMES_SLOWER_MAX: u64 = 1_000;
+/// The farthest that a clock jumps, in milliseconds: a year.
+const JUMP_MS_MAX: u64 = 31_536_000_000;
 /// Maximum number of steps that are drawn.
 const STEPS_MAX: u32 = 100;
 /// How long a drawn step may last, and within which time drawn steps may begin, in nanoseconds.
@@ -274,6 +276,7 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
             (ms, 1..=DELAY_MS_MAX, "milliseconds")
         }
         FaultKind::Network { mode: NetworkMode::DropPercent(percent), .. } => (percent, 1..=99, "percent"),
+        FaultKind::ClockJump { ms } => (ms.unsigned_abs(), 1..=JUMP_MS_MAX, "milliseconds"),
         FaultKind::SlowNode { times } => (times, 2..=TIMES_SLOWER_MAX, "times"),
         _ => return Ok(()),
     };

@@ -15,6 +15,7 @@ pub fn host_fault(kind: FaultKind) -> Option<HostFault> {
             NetworkMode::DropPercent(percent) => HostFault::DropPercent(percent),
         }),
         FaultKind::SlowNode { times } => Some(HostFault::Slow(times)),
+        FaultKind::ClockJump { ms } => Some(HostFault::ClockMs(ms)),
         _ => None,
     }
 }

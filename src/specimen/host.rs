@@ -23,6 +23,8 @@ pub enum HostFault {
     DropPercent(u64),
     /// Its processes take so many times as long.
     Slow(u64),
+    /// Its wall clock is ahead by so many milliseconds, or behind if negative.
+    ClockMs(i64),
 }
 
 /// The way of a message, as the machine sees it.
@@ -62,13 +64,22 @@ impl Host {
                     true
                 }
                 HostFault::DropPercent(percent) => below(100) >= percent,
-                HostFault::Slow(_) => true,
+                HostFault::Slow(_) | HostFault::ClockMs(_) => true,
             };
             if !passes {
                 return None;
             }
         }
         Some(longer)
+    }
+
+    /// What its wall clock shows when it is `now`, in nanoseconds.
+    pub(crate) fn clock(&self, now: u64) -> u64 {
+        let ahead = self.0.values().map(|fault| match fault {
+            HostFault::ClockMs(ms) => ms.saturating_mul(MILLISECOND.cast_signed()),
+            _ => 0,
+        });
+        now.saturating_add_signed(ahead.fold(0, i64::saturating_add))
     }
 
     /// How many times as long its processes take: 1 at full speed.
@@ -118,5 +129,15 @@ mod tests {
         assert_eq!(host.times(), 8);
         host.set("more", None);
         assert_eq!(host.times(), 3);
+    }
+    #[test]
+    fn a_clock_is_wrong_by_all_that_is_wrong_with_it_and_never_before_its_beginning() {
+        let mut host = Host::default();
+        assert_eq!(host.clock(7), 7);
+        host.set("a", Some(HostFault::ClockMs(3)));
+        host.set("b", Some(HostFault::ClockMs(-1)));
+        assert_eq!(host.clock(7), 7 + 2 * MILLISECOND);
+        host.set("a", None);
+        assert_eq!(host.clock(7), 0);
     }
 }

@@ -82,6 +82,11 @@ impl<D> VirtualTime<D> {
         self.after(pause * self.times(process), due);
     }
 
+    /// What a process's wall clock shows, in nanoseconds.
+    pub(crate) fn clock(&self, process: usize) -> u64 {
+        self.hosts.get(&process).map_or(self.now, |host| host.clock(self.now))
+    }
+
     /// How much later a process on a slow machine gets to something, in nanoseconds.
     pub(crate) fn lateness(&self, process: usize) -> u64 {
         (self.times(process) - 1) * self.poll_ms * MILLISECOND

@@ -16,6 +16,7 @@ pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Pause
         | FaultKind::CommitWinner
         | FaultKind::SlowNode { .. }
+        | FaultKind::ClockJump { .. }
         | FaultKind::Network { peer: Peer::Controller, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Service, .. } => "its servers talk only to the `controller`",
         FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
@@ -50,6 +51,7 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. }
         | FaultKind::SlowNode { .. }
+        | FaultKind::ClockJump { .. }
         | FaultKind::Network { peer: Peer::Service, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Controller, .. } => "its writers talk only to the `service`",
         FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {

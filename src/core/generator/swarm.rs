@@ -26,6 +26,8 @@ const HELD_SEGMENTS: (u32, u32) = (2, 4);
 const MEASURES: (u32, u32) = (4, 150);
 /// The greatest share of messages that are lost, in percent.
 const LOST_MOST: u32 = 60;
+/// A clock jumps by at most so many milliseconds: an hour.
+const JUMP_MOST: u32 = 3_600_000;
 /// A slow node takes at most so many times longer than usual.
 const SLOWER_MOST: u32 = 50;
 
@@ -139,6 +141,10 @@ impl Drawing<'_> {
             FaultKind::Lag { .. } => FaultKind::Lag { timestamps: of(lag) },
             FaultKind::DelayQueue { queue, .. } => FaultKind::DelayQueue { queue, ms: of(delay) },
             FaultKind::SlowNode { .. } => FaultKind::SlowNode { times: 1 + of(SLOWER_MOST) },
+            FaultKind::ClockJump { .. } => {
+                let (ms, is_back) = (of(JUMP_MOST).cast_signed(), of(2) == 1);
+                FaultKind::ClockJump { ms: if is_back { -ms } else { ms } }
+            }
             FaultKind::Network { peer, mode } => {
                 let mode = match mode {
                     NetworkMode::DelayMs(_) => NetworkMode::DelayMs(of(delay)),

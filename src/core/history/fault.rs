@@ -146,6 +146,11 @@ pub enum FaultKind {
         /// So many times as long.
         times: u64,
     },
+    /// The wall clock of a node jumps; the cure sets it right.
+    ClockJump {
+        /// By so many milliseconds: forwards, or back if negative.
+        ms: i64,
+    },
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

@@ -100,7 +100,7 @@ impl Permission {
 
 impl FaultKind {
     /// Every kind, with a sample value where a kind has a parameter. Kinds with the same name are neighbours.
-    pub const ALL: [FaultKind; 21] = [
+    pub const ALL: [FaultKind; 22] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -122,6 +122,7 @@ impl FaultKind {
         FaultKind::Network { peer: Peer::Controller, mode: NetworkMode::Partition },
         FaultKind::Network { peer: Peer::Service, mode: NetworkMode::Partition },
         FaultKind::SlowNode { times: 2 },
+        FaultKind::ClockJump { ms: 1 },
     ];
 
     /// Its row of the table.
@@ -148,6 +149,7 @@ impl FaultKind {
             FaultKind::Network { mode: NetworkMode::DelayMs(_) | NetworkMode::DropPercent(_), .. } => &FLAKY,
             FaultKind::Network { .. } => &CUT_OFF,
             FaultKind::SlowNode { .. } => &SLOW_NODE,
+            FaultKind::ClockJump { .. } => &CLOCK_JUMP,
         }
     }
 
@@ -164,7 +166,8 @@ impl FaultKind {
             | FaultKind::SkipTransaction
             | FaultKind::Command(_)
             | FaultKind::Network { .. }
-            | FaultKind::SlowNode { .. } => true,
+            | FaultKind::SlowNode { .. }
+            | FaultKind::ClockJump { .. } => true,
             FaultKind::HoldMessage(_)
             | FaultKind::CommitWinner
             | FaultKind::SlowDownload
@@ -436,6 +439,16 @@ const SLOW_NODE: FaultSpec = FaultSpec {
     counted_as: Some("slow nodes"),
     needs: CHANGE_MACHINE,
     effects: &[AllPartitions, HoldsBack],
+};
+
+const CLOCK_JUMP: FaultSpec = FaultSpec {
+    name: "clock-jump",
+    does: "set the wall clock of a node forwards or back",
+    cure: "undo: set it right",
+    schedule: "set its clock wrong, then right",
+    counted_as: Some("clock jumps"),
+    needs: CHANGE_MACHINE,
+    effects: &[AllPartitions],
 };
 
 #[cfg(test)]

@@ -256,7 +256,7 @@ impl World {
     }
 
     fn boot(&mut self, server: usize) {
-        let now = self.time.now();
+        let now = self.time.clock(server);
         let machine = &mut self.machines[server];
         machine.incarnation += 1;
         let incarnation = machine.incarnation;
@@ -312,7 +312,7 @@ impl World {
             return;
         };
         let mut actions = Vec::new();
-        process.receive(self.time.now(), reply, &mut actions);
+        process.receive(self.time.clock(server), reply, &mut actions);
         for action in actions {
             match action {
                 Action::Call(call) => self.send(self.time.lateness(server), call),

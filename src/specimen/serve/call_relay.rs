@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::host::{Direction, RESEND};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait for an answer before repeating the call.
@@ -15,12 +16,12 @@ pub(super) struct CallRelay {
     client: reqwest::Client,
     url: String,
     poll: Duration,
-    host: HostFile,
+    host: Arc<HostFile>,
 }
 
 impl CallRelay {
     /// Calls the process at `url` from this machine, and pauses `poll_ms` milliseconds between polls.
-    pub(super) fn at(url: &str, poll_ms: u64, host: HostFile) -> Result<Self, Error> {
+    pub(super) fn at(url: &str, poll_ms: u64, host: Arc<HostFile>) -> Result<Self, Error> {
         let client = client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
         let url = format!("{}/call", url.trim_end_matches('/'));

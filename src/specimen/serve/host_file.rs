@@ -1,6 +1,7 @@
 //! The file in which a replica's process finds what is wrong with its machine. The supervisor writes it; the
 //! process reads it whenever it matters, so that a change is in force at once, and also after a restart.
 
+use super::process::clock;
 use crate::error::Error;
 use crate::host::{Direction, Host};
 use rand::{Rng as _, SeedableRng as _};
@@ -32,6 +33,11 @@ impl HostFile {
     fn host(&self) -> Host {
         let text = std::fs::read(&self.path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// What the wall clock of this machine shows, in nanoseconds since 1970.
+    pub(super) fn clock(&self) -> u64 {
+        self.host().clock(clock())
     }
 
     /// How many times as long the process takes: 1 at full speed.

@@ -2,7 +2,7 @@
 
 use super::call_relay::{CallRelay, complain};
 use super::host_file::HostFile;
-use super::process::{answer, clock, lines};
+use super::process::{answer, lines};
 use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::segments::Config;
@@ -23,6 +23,7 @@ pub(super) struct ServerProcess {
     config: Arc<Config>,
     server: Mutex<Server>,
     disk: Disk,
+    host: Arc<HostFile>,
     controller: CallRelay,
 }
 
@@ -55,10 +56,11 @@ impl ServerProcess {
         host: &Path,
     ) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
-        let node = (number, disk.next_incarnation()?);
-        let server = Server::new((Arc::clone(&config), SharedWork::default()), node, clock(), disk.load()?);
-        let controller = CallRelay::at(url, config.poll_ms, HostFile::at(host))?;
-        Ok(Arc::new(ServerProcess { config, server: Mutex::new(server), disk, controller }))
+        let (node, host) = ((number, disk.next_incarnation()?), Arc::new(HostFile::at(host)));
+        let of_all = (Arc::clone(&config), SharedWork::default());
+        let server = Mutex::new(Server::new(of_all, node, host.clock(), disk.load()?));
+        let controller = CallRelay::at(url, config.poll_ms, Arc::clone(&host))?;
+        Ok(Arc::new(ServerProcess { config, server, disk, host, controller }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> axum::Router {
@@ -84,7 +86,7 @@ impl ServerProcess {
     async fn receive(self: &Arc<Self>, reply: Reply) {
         let mut actions = Vec::new();
         let mut server = self.server.lock().await;
-        server.receive(clock(), reply, &mut actions);
+        server.receive(self.host.clock(), reply, &mut actions);
         for action in actions {
             match action {
                 Action::Call(call) => Self::spawn_call(Arc::clone(self), call),

@@ -4,7 +4,7 @@
 use super::call_relay::CallRelay;
 use super::controller::Range;
 use super::host_file::HostFile;
-use super::process::{answer, clock};
+use super::process::answer;
 use crate::error::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
 use axum::extract::{Query, State};
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 pub(super) struct WriterProcess {
     writer: Mutex<Writer>,
+    host: Arc<HostFile>,
     service: CallRelay,
 }
 
@@ -47,8 +48,9 @@ impl WriterProcess {
         host: &Path,
     ) -> Result<Arc<Self>, Error> {
         let writer = Writer::new(config.rule, (config.writer(name)?, name), incarnation, mode);
-        let service = CallRelay::at(url, config.poll_ms, HostFile::at(host))?;
-        Ok(Arc::new(WriterProcess { writer: Mutex::new(writer), service }))
+        let host = Arc::new(HostFile::at(host));
+        let service = CallRelay::at(url, config.poll_ms, Arc::clone(&host))?;
+        Ok(Arc::new(WriterProcess { writer: Mutex::new(writer), host, service }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> Router {
@@ -69,7 +71,7 @@ impl WriterProcess {
             let call = self.writer.lock().await.poll(queue);
             if let Some(call) = call {
                 let reply = self.service.ask(&call).await;
-                self.writer.lock().await.receive(reply, clock());
+                self.writer.lock().await.receive(reply, self.host.clock());
             }
             self.service.pause().await;
         }

@@ -262,7 +262,7 @@ impl World {
             }
             Due::Reply { writer, incarnation, queue, reply } => {
                 if let Some(process) = alive(&mut self.slots, writer, incarnation) {
-                    process.receive(reply, self.time.now());
+                    process.receive(reply, self.time.clock(writer));
                     if let Some(ts) = process.stranded() {
                         self.truth.note_stranded(&self.config.writers[writer], incarnation, ts);
                     }
