@@ -87,6 +87,8 @@ const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ("partition-one", &["guard=partition-gate"], None),
     ("partition-one", &[], Some("one-differs wrong-value minority standing")),
     ("flaky-network", &["guard=partition-gate"], None),
+    ("full-disk", &["guard=partition-gate"], None),
+    ("full-disk", &["guard=timed-wait"], Some("one-differs wrong-value minority standing")),
     ("slow-one", &["guard=partition-gate"], None),
     ("wrong-clock", &["guard=partition-gate"], None),
     ("wrong-clock", &["guard=timed-wait", "wait=1min"], Some("one-differs wrong-value minority standing")),

@@ -16,6 +16,7 @@ pub fn host_fault(kind: FaultKind) -> Option<HostFault> {
         }),
         FaultKind::SlowNode { times } => Some(HostFault::Slow(times)),
         FaultKind::ClockJump { ms } => Some(HostFault::ClockMs(ms)),
+        FaultKind::DiskFull => Some(HostFault::DiskFull),
         _ => None,
     }
 }

@@ -25,6 +25,8 @@ pub enum HostFault {
     Slow(u64),
     /// Its wall clock is ahead by so many milliseconds, or behind if negative.
     ClockMs(i64),
+    /// No file can be written.
+    DiskFull,
 }
 
 /// The way of a message, as the machine sees it.
@@ -64,13 +66,18 @@ impl Host {
                     true
                 }
                 HostFault::DropPercent(percent) => below(100) >= percent,
-                HostFault::Slow(_) | HostFault::ClockMs(_) => true,
+                HostFault::Slow(_) | HostFault::ClockMs(_) | HostFault::DiskFull => true,
             };
             if !passes {
                 return None;
             }
         }
         Some(longer)
+    }
+
+    /// Whether no file can be written.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.0.values().any(|fault| *fault == HostFault::DiskFull)
     }
 
     /// What its wall clock shows when it is `now`, in nanoseconds.

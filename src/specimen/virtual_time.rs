@@ -87,6 +87,10 @@ impl<D> VirtualTime<D> {
         self.hosts.get(&process).map_or(self.now, |host| host.clock(self.now))
     }
 
+    pub(crate) fn is_disk_full(&self, process: usize) -> bool {
+        self.hosts.get(&process).is_some_and(Host::is_disk_full)
+    }
+
     /// How much later a process on a slow machine gets to something, in nanoseconds.
     pub(crate) fn lateness(&self, process: usize) -> u64 {
         (self.times(process) - 1) * self.poll_ms * MILLISECOND

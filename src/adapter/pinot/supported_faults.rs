@@ -37,7 +37,9 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::LongSnapshot => refused("it has no snapshots that readers keep open"),
         FaultKind::SkipTransaction => refused("it has no transactions to skip"),
         FaultKind::Network { .. } => refused("its network is out of reach"),
-        FaultKind::SlowNode { .. } | FaultKind::ClockJump { .. } => refused("its machines are out of reach"),
+        FaultKind::SlowNode { .. } | FaultKind::ClockJump { .. } | FaultKind::DiskFull => {
+            refused("its machines are out of reach")
+        }
         FaultKind::HoldMessage(_)
         | FaultKind::Restart
         | FaultKind::Pause

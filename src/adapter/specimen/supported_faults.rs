@@ -17,6 +17,7 @@ pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::CommitWinner
         | FaultKind::SlowNode { .. }
         | FaultKind::ClockJump { .. }
+        | FaultKind::DiskFull
         | FaultKind::Network { peer: Peer::Controller, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Service, .. } => "its servers talk only to the `controller`",
         FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
@@ -54,6 +55,7 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::ClockJump { .. }
         | FaultKind::Network { peer: Peer::Service, .. } => return Ok(()),
         FaultKind::Network { peer: Peer::Controller, .. } => "its writers talk only to the `service`",
+        FaultKind::DiskFull => "its writers keep nothing on disk",
         FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {
             "it has no segments"
         }

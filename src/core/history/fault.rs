@@ -151,6 +151,8 @@ pub enum FaultKind {
         /// By so many milliseconds: forwards, or back if negative.
         ms: i64,
     },
+    /// The disk of a node is full, so that it cannot store copies of segments until the cure.
+    DiskFull,
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

@@ -100,7 +100,7 @@ impl Permission {
 
 impl FaultKind {
     /// Every kind, with a sample value where a kind has a parameter. Kinds with the same name are neighbours.
-    pub const ALL: [FaultKind; 22] = [
+    pub const ALL: [FaultKind; 23] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -123,6 +123,7 @@ impl FaultKind {
         FaultKind::Network { peer: Peer::Service, mode: NetworkMode::Partition },
         FaultKind::SlowNode { times: 2 },
         FaultKind::ClockJump { ms: 1 },
+        FaultKind::DiskFull,
     ];
 
     /// Its row of the table.
@@ -150,6 +151,7 @@ impl FaultKind {
             FaultKind::Network { .. } => &CUT_OFF,
             FaultKind::SlowNode { .. } => &SLOW_NODE,
             FaultKind::ClockJump { .. } => &CLOCK_JUMP,
+            FaultKind::DiskFull => &DISK_FULL,
         }
     }
 
@@ -167,7 +169,8 @@ impl FaultKind {
             | FaultKind::Command(_)
             | FaultKind::Network { .. }
             | FaultKind::SlowNode { .. }
-            | FaultKind::ClockJump { .. } => true,
+            | FaultKind::ClockJump { .. }
+            | FaultKind::DiskFull => true,
             FaultKind::HoldMessage(_)
             | FaultKind::CommitWinner
             | FaultKind::SlowDownload
@@ -449,6 +452,16 @@ const CLOCK_JUMP: FaultSpec = FaultSpec {
     counted_as: Some("clock jumps"),
     needs: CHANGE_MACHINE,
     effects: &[AllPartitions],
+};
+
+const DISK_FULL: FaultSpec = FaultSpec {
+    name: "disk-full",
+    does: "fill the disk of a node, so that it cannot store copies of segments",
+    cure: "undo: free it; the node stores them then",
+    schedule: "fill its disk, then free it",
+    counted_as: Some("full disks"),
+    needs: CHANGE_MACHINE,
+    effects: &[AllPartitions, HoldsBack],
 };
 
 #[cfg(test)]

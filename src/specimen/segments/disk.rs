@@ -4,6 +4,7 @@
 use super::copy::StoredCopy;
 use super::messages::SegmentId;
 use crate::error::Error;
+use crate::host::Host;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +36,13 @@ impl Disk {
         Ok(files.filter_map(read).map(|copy| (copy.stored.segment, copy)).collect())
     }
 
-    /// Stores a copy and replaces an older one of the same segment.
-    pub(crate) fn keep(&self, copy: &StoredCopy) -> Result<(), Error> {
+    /// Stores a copy and replaces an older one of the same segment. Fails if the disk of the machine is full.
+    pub(crate) fn keep(&self, copy: &StoredCopy, host: &Host) -> Result<(), Error> {
         let SegmentId { partition, seq } = copy.stored.segment;
         let name = format!("{partition}-{seq}.json");
+        if host.is_disk_full() {
+            return Err(at("write", &self.dir.join(name), std::io::ErrorKind::StorageFull.into()));
+        }
         let bytes = serde_json::to_vec(copy).map_err(|error| at("encode", &self.dir, error.into()))?;
         self.write(&name, &bytes)
     }

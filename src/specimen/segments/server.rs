@@ -24,7 +24,8 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// Call the controller. The answer goes to [`Server::receive`].
     Call(Call),
-    /// Store a copy on disk and replace an older one of the segment.
+    /// Store a copy on disk and replace an older one of the segment; try again if that fails. Then
+    /// [`Server::kept`] is told.
     Keep(StoredCopy),
 }
 
@@ -124,10 +125,25 @@ impl Server {
     pub(crate) fn receive(&mut self, now: u64, reply: Reply, out: &mut Vec<Action>) {
         match reply {
             Reply::Work(work) => self.work(now, work, out),
-            Reply::Copy(stored) => self.fetched(now, stored, out),
+            Reply::Copy(stored) => {
+                return out.push(Action::Keep(StoredCopy { state: CopyState::Downloaded, stored }));
+            }
             Reply::Noted => {}
         }
         self.run(now, out);
+    }
+
+    /// A copy is on disk: registers it and finishes the transition that waits for it, if one does.
+    pub(crate) fn kept(&mut self, now: u64, copy: &StoredCopy, out: &mut Vec<Action>) {
+        let mut all = self.running.values().map(|running| &running.message);
+        let waiting = all.find(|message| message.segment == copy.stored.segment).map(|message| message.id);
+        if let Some(RunningTransition { message, started, .. }) =
+            waiting.and_then(|id| self.running.remove(&id))
+        {
+            self.add(now, copy.state, copy.stored.clone(), "download");
+            self.finish(now, &message, started, "online", Outcome::Done);
+            self.run(now, out);
+        }
     }
 
     pub(crate) fn coverage(&self) -> Coverage {
@@ -406,21 +422,6 @@ impl Server {
         }
         self.add(now, stored_copy.state, stored_copy.stored, "disk");
         true
-    }
-
-    /// The stored copy of a segment has arrived: register it and finish the transition that waits for it.
-    fn fetched(&mut self, now: u64, stored: Stored, out: &mut Vec<Action>) {
-        let id = stored.segment;
-        let waiting = self.running.values().find(|running| running.message.segment == id);
-        let message = waiting.map(|running| running.message.id);
-        let Some(RunningTransition { message, started, .. }) =
-            message.and_then(|id| self.running.remove(&id))
-        else {
-            return;
-        };
-        out.push(Action::Keep(StoredCopy { state: CopyState::Downloaded, stored: stored.clone() }));
-        self.add(now, CopyState::Downloaded, stored, "download");
-        self.finish(now, &message, started, "online", Outcome::Done);
     }
 
     /// Installs a committed copy and makes its keys visible to merges.

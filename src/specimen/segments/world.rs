@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::host::{Direction, HostFault, RESEND};
 use crate::value::{Entry, Value};
 use crate::virtual_time::VirtualTime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A machine. Its disk outlives the server's process.
@@ -23,6 +23,8 @@ struct Machine {
     server: Option<Server>,
     incarnation: u64,
     disk: BTreeMap<SegmentId, StoredCopy>,
+    /// Copies that the process could not store, because the disk was full. It tries again.
+    unkept: Vec<StoredCopy>,
     /// What happened in the incarnations that were killed.
     past: MergeTruth,
 }
@@ -154,6 +156,7 @@ impl World {
         let machine = &mut self.machines[server];
         if let Some(process) = machine.server.take() {
             machine.past.extend(process.truth().clone());
+            machine.unkept.clear();
         }
         self.time.end(server);
         Ok(())
@@ -268,6 +271,10 @@ impl World {
     fn handle(&mut self, due: Due) {
         match due {
             Due::Poll { server, incarnation } => {
+                if alive(&mut self.machines, server, incarnation).is_some() {
+                    let unkept = std::mem::take(&mut self.machines[server].unkept);
+                    self.carry_out(server, unkept.into_iter().map(Action::Keep).collect());
+                }
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
                     let call = process.poll();
                     self.send(0, call);
@@ -313,11 +320,22 @@ impl World {
         };
         let mut actions = Vec::new();
         process.receive(self.time.clock(server), reply, &mut actions);
-        for action in actions {
+        self.carry_out(server, actions.into());
+    }
+
+    /// Carries out the effects of a server's step, and what follows once a copy is stored.
+    fn carry_out(&mut self, server: usize, mut actions: VecDeque<Action>) {
+        let (now, is_full) = (self.time.clock(server), self.time.is_disk_full(server));
+        while let Some(action) = actions.pop_front() {
             match action {
                 Action::Call(call) => self.send(self.time.lateness(server), call),
+                Action::Keep(copy) if is_full => self.machines[server].unkept.push(copy),
                 Action::Keep(copy) => {
-                    self.machines[server].disk.insert(copy.stored.segment, copy);
+                    let machine = &mut self.machines[server];
+                    let mut then = Vec::new();
+                    machine.server.iter_mut().for_each(|process| process.kept(now, &copy, &mut then));
+                    machine.disk.insert(copy.stored.segment, copy);
+                    actions.extend(then);
                 }
             }
         }

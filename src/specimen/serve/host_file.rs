@@ -30,7 +30,7 @@ impl HostFile {
     }
 
     /// Without a readable file nothing is wrong.
-    fn host(&self) -> Host {
+    pub(super) fn host(&self) -> Host {
         let text = std::fs::read(&self.path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, routing::get};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -23,6 +24,8 @@ pub(super) struct ServerProcess {
     config: Arc<Config>,
     server: Mutex<Server>,
     disk: Disk,
+    /// Copies that could not be stored. Each poll tries again.
+    unkept: Mutex<VecDeque<Action>>,
     host: Arc<HostFile>,
     controller: CallRelay,
 }
@@ -60,7 +63,7 @@ impl ServerProcess {
         let of_all = (Arc::clone(&config), SharedWork::default());
         let server = Mutex::new(Server::new(of_all, node, host.clock(), disk.load()?));
         let controller = CallRelay::at(url, config.poll_ms, Arc::clone(&host))?;
-        Ok(Arc::new(ServerProcess { config, server, disk, host, controller }))
+        Ok(Arc::new(ServerProcess { config, server, disk, unkept: Mutex::default(), host, controller }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> axum::Router {
@@ -76,6 +79,7 @@ impl ServerProcess {
 
     pub(super) async fn poll(self: Arc<Self>) {
         loop {
+            self.keep_again().await;
             let call = self.server.lock().await.poll();
             let reply = self.controller.ask(&call).await;
             self.receive(reply).await;
@@ -87,13 +91,45 @@ impl ServerProcess {
         let mut actions = Vec::new();
         let mut server = self.server.lock().await;
         server.receive(self.host.clock(), reply, &mut actions);
-        for action in actions {
+        let unkept = self.carry_out(&mut server, actions.into());
+        for error in unkept.iter().map(|(_, error)| error) {
+            complain(error);
+        }
+        self.unkept.lock().await.extend(unkept.into_iter().map(|(copy, _)| copy));
+    }
+
+    /// Stores what could not be stored before.
+    async fn keep_again(self: &Arc<Self>) {
+        let mut unkept = self.unkept.lock().await;
+        if !unkept.is_empty() {
+            let again = std::mem::take(&mut *unkept);
+            let left = self.carry_out(&mut *self.server.lock().await, again);
+            unkept.extend(left.into_iter().map(|(copy, _)| copy));
+        }
+    }
+
+    /// Carries out the effects of a step, and what follows once a copy is stored. Returns those that failed,
+    /// and why.
+    fn carry_out(
+        self: &Arc<Self>,
+        server: &mut Server,
+        mut actions: VecDeque<Action>,
+    ) -> Vec<(Action, Error)> {
+        let (host, mut failed) = (self.host.host(), Vec::new());
+        while let Some(action) = actions.pop_front() {
             match action {
                 Action::Call(call) => Self::spawn_call(Arc::clone(self), call),
-                // A copy that cannot be stored is downloaded again after a restart.
-                Action::Keep(copy) => self.disk.keep(&copy).unwrap_or_else(|error| complain(&error)),
+                Action::Keep(copy) => match self.disk.keep(&copy, &host) {
+                    Ok(()) => {
+                        let mut then = Vec::new();
+                        server.kept(self.host.clock(), &copy, &mut then);
+                        actions.extend(then);
+                    }
+                    Err(error) => failed.push((Action::Keep(copy), error)),
+                },
             }
         }
+        failed
     }
 
     /// Calls the controller without blocking the polls.
