@@ -5,7 +5,7 @@
 
 use serde_json::Value as Json;
 use specimen::segments::{Cause, Config, Event, GUARDS, Guard, Hold, Transition, World};
-use specimen::{Column, Entry, Error, Merge, Type, Value};
+use specimen::{Column, Entry, Error, HostFault, Merge, Type, Value};
 
 const MS: u64 = 1_000_000;
 const VICTIM: &str = "server-1";
@@ -400,4 +400,97 @@ fn one_seed_does_the_same_to_the_last_byte_and_another_does_not() {
     };
     assert_eq!(bytes(7), bytes(7));
     assert_ne!(bytes(7), bytes(8));
+}
+
+fn position(world: &World, server: &str) -> u64 {
+    let covers = world.coverage(server).expect("it answers").covers;
+    covers.iter().filter(|cover| cover.partition == 0).map(|cover| cover.end).max().unwrap_or(0)
+}
+
+/// Goal: what the network does to the messages of a server, and that all of them come in the end. Method:
+/// five rows are written under each fault, and the server is read at once.
+#[test]
+fn what_the_network_keeps_from_a_server_comes_once_it_is_back() {
+    let cases = [
+        (HostFault::Partition, 0..=0),
+        (HostFault::CutIncoming, 0..=0),
+        (HostFault::CutOutgoing, 0..=0),
+        (HostFault::DelayMs(2_000), 0..=5),
+        (HostFault::DropPercent(50), 5..=5),
+    ];
+    for (fault, seen) in cases {
+        let mut world = World::new(config(Guard::PartitionGate), 3).expect("settings are usable");
+        pass(&mut world, 200);
+        world.set_host(VICTIM, "it", Some(fault)).expect("it exists");
+        (0..5).for_each(|at| write(&mut world, "k", Some(at)));
+        pass(&mut world, 3_000);
+        assert!(seen.contains(&position(&world, VICTIM)), "{fault:?}: {}", position(&world, VICTIM));
+        assert_eq!(position(&world, OTHERS[0]), 5);
+        world.force_commit();
+        pass(&mut world, 1_000);
+        world.set_host(VICTIM, "it", None).expect("it exists");
+        pass(&mut world, 5_000);
+        let last = row(4, &[0, 1, 2, 3, 4]);
+        for server in SERVERS {
+            let ended = committed_on(&world, server, "acct__0__0");
+            assert!(matches!(ended.as_deref(), Some("CommittedLocal" | "Downloaded")), "{fault:?} {ended:?}");
+            assert_eq!(shown(&world, server, "acct__0__0", 4), Some(last.clone()), "{fault:?} {server}");
+        }
+    }
+}
+
+/// Goal: a copy that there is no room for is not registered, is stored once there is room, and is there after
+/// a restart. Method: the victim must download a segment that it was cut off from.
+#[test]
+fn a_copy_that_there_is_no_room_for_is_registered_once_there_is() {
+    let mut world = World::new(config(Guard::PartitionGate), 3).expect("settings are usable");
+    pass(&mut world, 200);
+    write(&mut world, "k", Some(1));
+    pass(&mut world, 200);
+    world.set_host(VICTIM, "cut", Some(HostFault::Partition)).expect("it exists");
+    world.set_host(VICTIM, "full", Some(HostFault::DiskFull)).expect("it exists");
+    pass(&mut world, 100);
+    world.force_commit();
+    pass(&mut world, 500);
+    write(&mut world, "k", Some(2));
+    pass(&mut world, 200);
+    world.force_commit();
+    pass(&mut world, 500);
+    world.set_host(VICTIM, "cut", None).expect("it exists");
+    pass(&mut world, 1_000);
+    assert_eq!(committed_on(&world, VICTIM, SEG_M), None, "it has no room");
+    assert_eq!(committed_on(&world, OTHERS[0], SEG_M).as_deref(), Some("CommittedLocal"));
+    world.set_host(VICTIM, "full", None).expect("it exists");
+    pass(&mut world, 100);
+    assert_eq!(committed_on(&world, VICTIM, SEG_M).as_deref(), Some("Downloaded"));
+    world.kill(VICTIM).expect("it exists");
+    world.start(VICTIM).expect("it exists");
+    pass(&mut world, 300);
+    let events = world.events(VICTIM, 0).expect("it answers");
+    let from: Vec<_> = events.iter().filter_map(|event| event.detail["from"].as_str()).collect();
+    assert_eq!(from, ["disk", "disk"]);
+}
+
+/// Goal: a slow server is late, answers, and is quick again at once; a clock that is set shows in its events,
+/// and nothing else does.
+#[test]
+fn a_slow_server_is_late_and_a_clock_shows_only_in_events() {
+    let mut world = World::new(config(Guard::PartitionGate), 3).expect("settings are usable");
+    world.set_host(VICTIM, "slow", Some(HostFault::Slow(100))).expect("it exists");
+    world.set_host(OTHERS[0], "clock", Some(HostFault::ClockMs(3_600_000))).expect("it exists");
+    pass(&mut world, 1_000);
+    write(&mut world, "k", Some(1));
+    pass(&mut world, 100);
+    assert_eq!((position(&world, VICTIM), position(&world, OTHERS[0])), (0, 1));
+    world.set_host(VICTIM, "slow", None).expect("it exists");
+    world.set_host(OTHERS[0], "clock", None).expect("it exists");
+    pass(&mut world, 2_000);
+    world.force_commit();
+    pass(&mut world, 100);
+    assert_eq!((position(&world, VICTIM), position(&world, OTHERS[0])), (1, 1));
+    let ahead: Vec<bool> =
+        world.events(OTHERS[0], 0).expect("it answers").iter().map(|it| it.node_ms > 3_600_000).collect();
+    let [boot, rest @ ..] = &ahead[..] else { panic!("it booted") };
+    let (first, last) = (rest.first(), rest.last());
+    assert_eq!((*boot, first, last), (false, Some(&true), Some(&false)), "it booted before the jump");
 }
