@@ -51,11 +51,12 @@ pub(crate) fn find(events: &NodeEvents, history: &History<'_>, consumption: &Con
     let spans = &history.segments[consumption.partition as usize];
     let state = state(events, consumption, index, &gate, spans);
     let counts = gate.seen.wanted.zip(gate.seen.registered);
+    let is_steady = events.logs[consumption.node].is_steady();
     Guard {
         state,
         event: Some(event.point()),
-        evaluated_ms: gate.evaluated_at,
-        waited_ms: gate.waited_ms,
+        evaluated_ms: gate.evaluated_at.filter(|_| is_steady),
+        waited_ms: gate.waited_ms.filter(|_| is_steady),
         released_by: gate.released_by,
         counts,
         enforced_scope: enforced_scope(events, gate.name.as_deref()),
@@ -103,7 +104,10 @@ fn untested(events: &NodeEvents, consumption: &Consumption<'_>) -> Guard {
             Guard {
                 state: GuardState::NotEvaluated,
                 event: Some(event.point()),
-                evaluated_ms: gate.evaluated_at.or(Some(event.record.node_ms)),
+                evaluated_ms: gate
+                    .evaluated_at
+                    .or(Some(event.record.node_ms))
+                    .filter(|_| events.logs[consumption.node].is_steady()),
                 released_by: gate.released_by,
                 counts: gate.seen.wanted.zip(gate.seen.registered),
                 name: gate.name,
@@ -141,9 +145,13 @@ fn state(
     }
 }
 
-/// Whether the evaluation is older than the transition that it let pass.
+/// Whether the evaluation is older than the transition that it let pass. On a clock that was set meanwhile,
+/// only an evaluation at the very time of its event is known to be new.
 fn is_old(events: &NodeEvents, consumption: &Consumption<'_>, index: EventIndex, gate: &GateRecord) -> bool {
     let Some(evaluated) = gate.evaluated_at else { return false };
+    if !events.logs[consumption.node].is_steady() {
+        return evaluated != events.event(index).record.node_ms;
+    }
     let of = (consumption.partition, consumption.segment);
     let started = events
         .before(index)

@@ -11,6 +11,9 @@ use crate::history::time::Nanos;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// A clock that contradicts the samples by more than this, in milliseconds, was set, and did not just drift.
+const DRIFT_MS: i64 = 1_000;
+
 /// Sources of events that show one moment only, so that their events have no order among each other.
 const WITHOUT_ORDER: [&str; 2] = ["messages", "current-states"];
 
@@ -247,6 +250,15 @@ impl NodeLog {
     /// How far the node's clock runs ahead of the run's, in milliseconds, at least and at most: an event
     /// happened before dissent learned of it, and after the sample before that.
     pub(crate) fn skew_ms(&self) -> Option<(i64, i64)> {
+        self.skew_bounds().filter(|(least, most)| least <= most)
+    }
+
+    /// Whether durations on the node's clock can be believed: it was never set, as far as samples show.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.skew_bounds().is_none_or(|(least, most)| least <= most + DRIFT_MS)
+    }
+
+    fn skew_bounds(&self) -> Option<(i64, i64)> {
         let ms = |nanos: u64| (nanos / 1_000_000).cast_signed();
         let mut bounds: Option<(i64, i64)> = None;
         for event in self.events.iter().filter(|event| event.record.node_ms > 0) {
@@ -256,7 +268,7 @@ impl NodeLog {
             let (least, most) = (at - ms(seen.0), at - ms(before.0));
             bounds = Some(bounds.map_or((least, most), |(a, b)| (a.max(least), b.min(most))));
         }
-        bounds.filter(|(least, most)| least <= most)
+        bounds
     }
 
     /// The last time before `t` at which the node was sampled.

@@ -74,7 +74,9 @@ pub(super) fn find(
         visible: visible.map(|event| event.point()),
         dependent: explainer.name(partition, group.segment).to_owned(),
         began: began.point(),
-        late_by_ms: visible.map(|event| event.record.node_ms.saturating_sub(began.record.node_ms)),
+        late_by_ms: visible
+            .filter(|_| explainer.events.logs[group.began.node].is_steady())
+            .map(|event| event.record.node_ms.saturating_sub(began.record.node_ms)),
         strength,
         prediction,
         witnesses,

@@ -87,7 +87,8 @@ pub(super) fn find(
 
 /// The transitions that these events belong to, in order.
 fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> Vec<TransitionTimes> {
-    let waits = queue_waits(events, node);
+    let is_steady = events.logs[node].is_steady();
+    let waits = if is_steady { queue_waits(events, node) } else { BTreeMap::new() };
     let quickest = waits.values().copied().min().unwrap_or(0);
     let mut found: Vec<TransitionTimes> = Vec::new();
     for &index in of_segment.iter().filter(|index| index.node == node) {
@@ -115,7 +116,7 @@ fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> V
                     waits.get(&index).map(|waited| waited.saturating_sub(quickest).cast_unsigned());
             }
             "transition-finished" => {
-                last.ran_ms = event.number("took_ms");
+                last.ran_ms = event.number("took_ms").filter(|_| is_steady);
                 let outcome = event.text("outcome").filter(|outcome| *outcome != "done");
                 last.outcome = outcome.map(|outcome| match event.text("result") {
                     Some(result) => format!("{outcome}: {result}"),

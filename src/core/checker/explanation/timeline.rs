@@ -79,9 +79,14 @@ struct Marks<'m> {
 
 impl Marks<'_> {
     fn told(&self, events: &NodeEvents, index: EventIndex, event: &NodeEvent) -> TimelineEvent {
-        let began = events.event(self.began).record.node_ms;
+        let began = events.event(self.began);
+        // A clock that was set tells no durations, so those of the samples have to do.
+        let at = |event: &NodeEvent| match events.logs[index.node].is_steady() {
+            true => event.record.node_ms,
+            false => event.seen.map_or(0, |seen| seen.0 / 1_000_000),
+        };
         TimelineEvent {
-            at_ms: event.record.node_ms.cast_signed().wrapping_sub(began.cast_signed()),
+            at_ms: at(event).cast_signed().wrapping_sub(at(began).cast_signed()),
             seen: event.seen,
             event: event.point(),
             role: self.role(index, event),
