@@ -13,6 +13,7 @@ mod fuzz;
 mod gone;
 mod incident;
 mod known;
+mod machines;
 mod mutate;
 mod newest_row;
 mod nights;

@@ -29,7 +29,7 @@ const LOST_MOST: u32 = 60;
 /// A clock jumps by at most so many milliseconds: an hour.
 const JUMP_MOST: u32 = 3_600_000;
 /// A slow node takes at most so many times longer than usual.
-const SLOWER_MOST: u32 = 50;
+const SLOWER_MOST: u32 = 100;
 
 /// Whether a fault may be drawn. Others never end, need a server to move to, or are damage in themselves.
 /// What a command does is not known.
