@@ -5,6 +5,7 @@ use super::shared_work::SharedWork;
 use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How a server got the rows of a segment.
@@ -135,5 +136,20 @@ impl SegmentCopy {
         let crc = shared.lock().checksum(segment, &self.rows);
         let (start, rows) = (self.start, self.rows.clone());
         Stored { segment, start, crc, rows }
+    }
+}
+
+/// Whether an earlier segment of the partition is still consumed. A partition that consumes beyond an end
+/// has one consumer at a time, or the surplus rows would be merged twice.
+pub(crate) fn consumes_before(copies: &BTreeMap<SegmentId, SegmentCopy>, id: SegmentId) -> bool {
+    let mut earlier = copies.range(SegmentId { seq: 0, ..id }..id);
+    earlier.any(|(_, copy)| copy.state == CopyState::Consuming)
+}
+
+/// Takes the position in a segment that is being consumed, unless a newer segment is consumed already.
+pub(crate) fn reach(reached: &mut BTreeMap<u32, (SegmentId, u64)>, id: SegmentId, position: u64) {
+    let newest = reached.entry(id.partition).or_insert((id, position));
+    if newest.0 <= id {
+        *newest = (id, position);
     }
 }

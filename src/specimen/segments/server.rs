@@ -5,7 +5,7 @@
 //! transition to online keeps the server's own rows if they equal the committed ones, else it downloads.
 
 use super::config::{Cause, Config, KeptOrder};
-use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
+use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy, consumes_before, reach};
 use super::guard::{Ended, Gate, GateView};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
@@ -24,8 +24,7 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// Call the controller. The answer goes to [`Server::receive`].
     Call(Call),
-    /// Store a copy on disk and replace an older one of the segment; try again if that fails. Then
-    /// [`Server::kept`] is told.
+    /// Store a copy in place of an older one, and try until that works. Then call [`Server::kept`].
     Keep(StoredCopy),
 }
 
@@ -271,13 +270,33 @@ impl Server {
                 self.begin_consuming(now, &message);
                 self.finish(now, &message, started, "consuming", Outcome::Done);
             } else if self.running.len() < self.config.pool
-                && let Some((_, message)) = self.queue.pop_first()
+                && let Some(message) = self.next_to_start().and_then(|id| self.queue.remove(&id))
             {
                 self.start(now, message, out);
             } else {
                 return;
             }
         }
+    }
+
+    /// The first transition in the queue that may start. No segment is loaded while an earlier one is still
+    /// to be merged, as on a server that hears of both late:
+    ///
+    /// ```text
+    /// SEG_M waits for its guard; the others commit it, and SEG_M1, which this server loads
+    /// the guard opens: what SEG_M holds is older than what SEG_M1 shows, and is merged onto nothing
+    /// ```
+    fn next_to_start(&self) -> Option<u64> {
+        let is_early = |message: &&Message| {
+            let follows = |id: SegmentId| id.partition == message.segment.partition && id < message.segment;
+            let waits = |it: &Message| it.transition == Transition::OfflineToConsuming && follows(it.segment);
+            let is_merging = |(id, copy): (&SegmentId, &SegmentCopy)| {
+                copy.state == CopyState::Consuming && !copy.ended && follows(*id)
+            };
+            message.transition == Transition::ConsumingToOnline
+                && (self.running.values().any(|it| waits(&it.message)) || self.copies.iter().any(is_merging))
+        };
+        self.queue.values().find(|message| !is_early(message)).map(|message| message.id)
     }
 
     /// Starts a transition, and finishes it if nothing is left to wait for.
@@ -477,20 +496,5 @@ impl Server {
         self.next_copy += 1;
         let name = id.name(&self.config.table).into();
         SegmentCopy::new((self.next_copy, name), state, start, rows)
-    }
-}
-
-/// Whether an earlier segment of the partition is still consumed. A partition that consumes beyond an end
-/// has one consumer at a time, or the surplus rows would be merged twice.
-fn consumes_before(copies: &BTreeMap<SegmentId, SegmentCopy>, id: SegmentId) -> bool {
-    let mut earlier = copies.range(SegmentId { seq: 0, ..id }..id);
-    earlier.any(|(_, copy)| copy.state == CopyState::Consuming)
-}
-
-/// Takes the position in a segment that is being consumed, unless a newer segment is consumed already.
-fn reach(reached: &mut BTreeMap<u32, (SegmentId, u64)>, id: SegmentId, position: u64) {
-    let newest = reached.entry(id.partition).or_insert((id, position));
-    if newest.0 <= id {
-        *newest = (id, position);
     }
 }

@@ -494,3 +494,32 @@ fn a_slow_server_is_late_and_a_clock_shows_only_in_events() {
     let (first, last) = (rest.first(), rest.last());
     assert_eq!((*boot, first, last), (false, Some(&true), Some(&false)), "it booted before the jump");
 }
+
+/// Goal: a server that hears late of two segments merges the first one before it loads the second, newer one.
+/// Method: the first one waits for its guard until the others have committed both. Rows that are merged
+/// rightly equal the committed ones, so they are not replaced.
+#[test]
+fn a_segment_is_not_loaded_while_an_earlier_one_is_still_to_be_merged() {
+    let mut world = World::new(config(Guard::PartitionGate), 3).expect("settings are usable");
+    pass(&mut world, 200);
+    write(&mut world, "k", Some(1));
+    pass(&mut world, 100);
+    hold(&mut world, VICTIM, 0, Transition::ConsumingToOnline).expect("victim exists");
+    hold(&mut world, VICTIM, 2, Transition::OfflineToConsuming).expect("victim exists");
+    for at in 2..4 {
+        world.force_commit();
+        pass(&mut world, 700);
+        write(&mut world, "k", Some(at));
+        pass(&mut world, 100);
+    }
+    world.force_commit();
+    pass(&mut world, 700);
+    assert_eq!(committed_on(&world, OTHERS[0], SEG_M1).as_deref(), Some("CommittedLocal"));
+    world.release("OfflineToConsuming");
+    pass(&mut world, 500);
+    assert_eq!(committed_on(&world, VICTIM, SEG_M1), None, "SEG_M still waits for its guard");
+    world.release("ConsumingToOnline");
+    pass(&mut world, 1_000);
+    let both = [SEG_M, SEG_M1].map(|segment| committed_on(&world, VICTIM, segment));
+    assert_eq!(both, ["CommittedLocal", "Downloaded"].map(|state| Some(state.to_owned())));
+}
