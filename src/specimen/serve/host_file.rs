@@ -1,5 +1,5 @@
 //! The file in which a replica's process finds what is wrong with its machine. The supervisor writes it; the
-//! process reads it whenever it matters, so that a change is in force at once, and also after a restart.
+//! process looks at it all the time, so that a change is in force at once, and also after a restart.
 
 use super::process::clock;
 use crate::error::Error;
@@ -9,6 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// A process looks at the file again after this long.
+const READ_EVERY: Duration = Duration::from_millis(10);
 
 /// Writes the file at once, so that no reader sees half of it.
 pub(super) fn write(path: &Path, host: &Host) -> Result<(), Error> {
@@ -22,17 +26,27 @@ pub(super) fn write(path: &Path, host: &Host) -> Result<(), Error> {
 pub(super) struct HostFile {
     path: PathBuf,
     rng: Mutex<ChaCha8Rng>,
+    /// What was read last, and when.
+    last: Mutex<Option<(Instant, Host)>>,
 }
 
 impl HostFile {
     pub(super) fn at(path: &Path) -> Self {
-        HostFile { path: path.to_owned(), rng: Mutex::new(ChaCha8Rng::seed_from_u64(0)) }
+        let (rng, last) = (Mutex::new(ChaCha8Rng::seed_from_u64(0)), Mutex::default());
+        HostFile { path: path.to_owned(), rng, last }
     }
 
     /// Without a readable file nothing is wrong.
     pub(super) fn host(&self) -> Host {
-        let text = std::fs::read(&self.path).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, host) = match last.take().filter(|(at, _)| at.elapsed() < READ_EVERY) {
+            Some(recent) => last.insert(recent),
+            None => {
+                let text = std::fs::read(&self.path).unwrap_or_default();
+                last.insert((Instant::now(), serde_json::from_slice(&text).unwrap_or_default()))
+            }
+        };
+        host.clone()
     }
 
     /// What the wall clock of this machine shows, in nanoseconds since 1970.
