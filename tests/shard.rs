@@ -367,7 +367,7 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         ("sim-segments", "partial-upsert", "cold-cutover", "it has no writers that share a shard"),
         ("sim-segments", "partial-upsert", "mixed", "it has no writers that share a shard"),
         ("sim-segments", "partial-upsert", "partition-writer", "it has no writers that share a shard"),
-        ("sim-shard", "upsert-feed", "flaky-network", "its writers talk only to the `service`"),
+        ("sim-shard", "upsert-feed", "flaky-network", "step `deaf` waits for segments"),
     ] {
         let results = tempfile::tempdir().expect("a folder");
         let spec = spec(target, workload, nemesis, &[]);

@@ -27,8 +27,8 @@ pub const WORKLOADS: &[EmbeddedFile] = embedded!(
 /// The files under `nemesis/`.
 pub const NEMESES: &[EmbeddedFile] = embedded!(
     "nemesis": "cold-cutover", "failover", "flaky-network", "full-disk", "kill-one", "lag", "late-commit",
-    "late-gap", "late-skip", "late-transition", "lock-one", "mixed", "none", "partition-one", "partition-writer",
-    "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one", "restart-in-rebalance",
-    "restart-one", "rolling-restart", "session-expiry", "skip-one", "slow-one", "snapshot-one",
-    "swarm", "warm-active-active", "wrong-clock"
+    "late-gap", "late-skip", "late-transition", "lock-one", "mixed", "none", "partition-one",
+    "partition-writer", "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one",
+    "restart-in-rebalance", "restart-one", "rolling-restart", "session-expiry", "skip-one", "slow-one",
+    "snapshot-one", "swarm", "warm-active-active", "wrong-clock"
 );

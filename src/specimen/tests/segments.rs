@@ -496,8 +496,7 @@ fn a_slow_server_is_late_and_a_clock_shows_only_in_events() {
 }
 
 /// Goal: a server that hears late of two segments merges the first one before it loads the second, newer one.
-/// Method: the first one waits for its guard until the others have committed both. Rows that are merged
-/// rightly equal the committed ones, so they are not replaced.
+/// Method: the first one waits for its guard until both are committed. Right rows are not replaced.
 #[test]
 fn a_segment_is_not_loaded_while_an_earlier_one_is_still_to_be_merged() {
     let mut world = World::new(config(Guard::PartitionGate), 3).expect("settings are usable");
