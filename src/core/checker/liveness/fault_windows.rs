@@ -92,10 +92,17 @@ pub(super) fn replica_of(history: &History<'_>, object: Object<'_>) -> Option<us
     }
 }
 
-/// A frontier without a process is moved by the frontiers that feed it.
+/// A frontier without a process is moved by the frontiers that feed it. If any of them moves it, one that was
+/// never seen does not count: it never ran, so it could not stand in for those that a fault holds back.
 fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<FaultWindow>> {
     let replica = |writer: &Frontier| history.replica(writer.replica.as_deref()?);
-    let writers: Vec<Option<usize>> = inputs(history, frontier).map(replica).collect();
+    let is_any = combines(history, frontier) == InputMerge::Any;
+    let is_seen = |writer: &&Frontier| {
+        let mut samples = history.frontier_samples.frontiers.iter();
+        samples.any(|(of, samples)| of.object == writer.object && !samples.is_empty())
+    };
+    let writers = inputs(history, frontier).filter(|writer| !is_any || is_seen(writer));
+    let writers: Vec<Option<usize>> = writers.map(replica).collect();
     match writers.is_empty() {
         true => vec![faults_on(history, None)],
         false => writers.into_iter().map(|writer| faults_on(history, writer)).collect(),
