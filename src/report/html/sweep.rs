@@ -214,7 +214,7 @@ fn arms(campaign: &CampaignDocument) -> Markup {
                 tr {
                     th { "arm" } th.number { "runs" } th.number { "exposed" } th.number { "passed" }
                     th.number { "failed" } th.number { "unknown" } th.number { "rows" }
-                    th.number { "writes: median" } th.number { "99 %" } th { "one run" }
+                    th.number { "writes: median" } th.number { "99\u{a0}%" } th { "one run" }
                 }
             }
             tbody { @for arm in &campaign.arms { (arm_row(arm)) } }
@@ -232,7 +232,7 @@ fn arms(campaign: &CampaignDocument) -> Markup {
 
 /// How long something took; a dash if nobody knows.
 fn took(time: Option<Nanos>) -> String {
-    time.map_or("-".to_owned(), span)
+    time.map_or("-".to_owned(), |time| span(time).replace(' ', "\u{a0}"))
 }
 
 fn arm_row(arm: &ArmEntry) -> Markup {
