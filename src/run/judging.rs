@@ -12,7 +12,7 @@ use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::history::run_record::{RunMeta, RunRecord};
+use dissent_core::history::run_record::{EventRef, RunMeta, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::writing::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
@@ -55,38 +55,66 @@ pub struct JudgedRun {
     timeline: Option<Timeline>,
 }
 
+/// What a campaign counts of a run besides its verdict, while its events are read. A record that is only
+/// checked again does without: the times of its writes take memory that grows with the run.
+struct CampaignFigures {
+    overlaps: Overlaps,
+    writes: WriteTimes,
+}
+
+impl CampaignFigures {
+    fn of(meta: &RunMeta) -> CampaignFigures {
+        CampaignFigures { overlaps: Overlaps::of(meta), writes: WriteTimes::default() }
+    }
+
+    fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
+        self.overlaps.take(t, moment);
+        self.writes.take(t, moment);
+    }
+
+    fn added_to(self, judged: JudgedRun) -> JudgedRun {
+        let (coverage, write_latency) = (self.overlaps.coverage(), self.writes.latency());
+        JudgedRun { coverage, write_latency, ..judged }
+    }
+}
+
 impl JudgedRun {
     /// Judges a record. `over` is an exit code that the result is never better than.
     pub fn new(record: &dyn RunRecord, over: Exit) -> JudgedRun {
         let duration = record.events().last().map_or(Nanos(0), |event| event.t);
-        let (mut overlaps, mut writes) = (Overlaps::of(record.meta()), WriteTimes::default());
-        let verdict = judge_seeing(record, Oracle::default(), &mut |t, moment| {
-            overlaps.take(t, moment);
-            writes.take(t, moment);
-        });
-        let (coverage, write_latency) = (overlaps.coverage(), writes.latency());
-        JudgedRun { duration, coverage, write_latency, ..JudgedRun::of(record.meta(), verdict, over) }
+        let mut figures = CampaignFigures::of(record.meta());
+        let see = &mut |t, moment: EventRef<'_>| figures.take(t, moment);
+        let verdict = judge_seeing(record, Oracle::default(), see);
+        figures.added_to(JudgedRun { duration, ..JudgedRun::of(record.meta(), verdict, over) })
     }
 
-    /// Like [`JudgedRun::new`], for a run whose page will be written. It collects the timeline during
-    /// judging, so the events of a large run are read once.
+    /// Like [`JudgedRun::new`], for a run that has just ended and whose page will be written.
+    pub fn for_run(record: &dyn RunRecord, over: Exit) -> JudgedRun {
+        let mut figures = CampaignFigures::of(record.meta());
+        let see = &mut |t, moment: EventRef<'_>| figures.take(t, moment);
+        let judged = JudgedRun::with_timeline(record, Oracle::default(), over, see);
+        figures.added_to(judged)
+    }
+
+    /// The same, for a record that counts in no campaign.
     pub fn for_page(record: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
-        let (mut timeline, mut overlaps) = (Timeline::default(), Overlaps::of(record.meta()));
-        let mut writes = WriteTimes::default();
+        JudgedRun::with_timeline(record, oracle, over, &mut |_, _| ())
+    }
+
+    /// Collects the timeline during judging, so the events of a large run are read once. `see` sees them too.
+    fn with_timeline(
+        record: &dyn RunRecord,
+        oracle: Oracle,
+        over: Exit,
+        see: &mut dyn FnMut(Nanos, EventRef<'_>),
+    ) -> JudgedRun {
+        let mut timeline = Timeline::default();
         let verdict = judge_seeing(record, oracle, &mut |t, moment| {
             timeline.take(t, moment);
-            overlaps.take(t, moment);
-            writes.take(t, moment);
+            see(t, moment);
         });
-        let (duration, timeline, coverage) = (timeline.end, Some(timeline), overlaps.coverage());
-        let write_latency = writes.latency();
-        JudgedRun {
-            duration,
-            timeline,
-            coverage,
-            write_latency,
-            ..JudgedRun::of(record.meta(), verdict, over)
-        }
+        let (duration, timeline) = (timeline.end, Some(timeline));
+        JudgedRun { duration, timeline, ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     /// A verdict on contents that were read, without a record of events. `duration` is how long it took.

@@ -16,7 +16,6 @@ use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector};
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use crate::target_error::TargetError;
-use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
@@ -247,7 +246,7 @@ impl ProcessRun<'_> {
                 return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
-        let mut judged = JudgedRun::for_page(&record, Oracle::default(), over);
+        let mut judged = JudgedRun::for_run(&record, over);
         if self.self_test {
             judged.self_test_with(&record);
         }
