@@ -214,7 +214,7 @@ impl RateEntry {
 }
 
 impl ArmEntry {
-    fn of((arm, first, seeds): (&CampaignArm, Seed, Vec<Seed>), totals: &ArmTotals) -> ArmEntry {
+    fn of((arm, first): (&CampaignArm, Seed), totals: &ArmTotals, drawn: Option<DrawEntry>) -> ArmEntry {
         let mut found: Vec<FoundEntry> = totals
             .found
             .iter()
@@ -231,7 +231,7 @@ impl ArmEntry {
             name: arm.name.clone(),
             command: arm.command.clone(),
             first_run: arm.command_of(first),
-            drawn: arm.drawn.as_ref().map(|drawn| drawn.entry(&seeds)),
+            drawn,
             settings: arm.settings.clone(),
             target_versions: totals.target_versions.clone(),
             runs: totals.runs,
@@ -288,12 +288,12 @@ pub struct DrawnCommands {
 }
 
 impl DrawnCommands {
-    fn entry(&self, seeds: &[Seed]) -> DrawEntry {
+    fn entry(&self, seeds: impl Iterator<Item = Seed>) -> DrawEntry {
         DrawEntry {
             combinations: self.draw.combinations() as u64,
             block: self.draw.block() as u64,
             pairs: self.draw.pairs() as u64,
-            pairs_met: self.draw.pairs_met(seeds.iter().copied()) as u64,
+            pairs_met: self.draw.pairs_met(seeds) as u64,
         }
     }
 }
@@ -330,9 +330,9 @@ impl CampaignDocument {
             }
         };
         let entry = |(number, (arm, totals)): (u32, (&CampaignArm, &ArmTotals))| {
-            let of_arm = parts.results().filter(|result| result.arm == number);
-            let seeds = of_arm.map(|result| result.seed).collect();
-            ArmEntry::of((arm, plan.extent.first_seed, seeds), totals)
+            let of_arm = || parts.results().filter(|result| result.arm == number);
+            let drawn = arm.drawn.as_ref().map(|drawn| drawn.entry(of_arm().map(|result| result.seed)));
+            ArmEntry::of((arm, plan.extent.first_seed), totals, drawn)
         };
         let missing_parts = parts.missing(&plan.extent);
         let worst = totals.iter().flat_map(|arm| arm.outcomes.keys()).max().copied();
