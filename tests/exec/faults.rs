@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// A target file whose fault cuts a replica off, and a plan that does so.
 fn files(folder: &Path, time_to_live: &str) {
@@ -22,11 +22,15 @@ fn files(folder: &Path, time_to_live: &str) {
     std::fs::write(folder.join("cut.toml"), plan).expect("a file");
 }
 
-fn run(folder: &Path) -> Output {
+/// Runs the plan. It must end with this exit code, and leave nobody cut off.
+fn run(folder: &Path, code: i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
     let words = ["run", "./mine.toml", "partial-upsert", "./cut.toml", "--seed", "1", "--for", "2s"];
     command.args(words).current_dir(folder).env("DISSENT_RESULTS", folder.join("results"));
-    command.output().expect("the program starts")
+    let output = command.output().expect("the program starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    assert!(!folder.join("cut-m3").exists(), "{told}");
 }
 
 fn verdict(folder: &Path) -> Value {
@@ -39,11 +43,8 @@ fn verdict(folder: &Path) -> Value {
 fn a_command_is_a_fault_of_the_plan_and_is_undone() {
     let folder = tempfile::tempdir().expect("a folder");
     files(folder.path(), "5m");
-    let output = run(folder.path());
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    run(folder.path(), 0);
     assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m1\n");
-    assert!(!folder.path().join("cut-m3").exists(), "{told}");
     let exposure = &verdict(folder.path())["exposure"][0];
     assert_eq!((&exposure["what"], &exposure["count"]), (&"commands".into(), &1.into()), "{exposure}");
 }
@@ -53,10 +54,7 @@ fn a_command_is_a_fault_of_the_plan_and_is_undone() {
 fn a_command_that_outlives_its_time_is_undone_before_its_step_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     files(folder.path(), "100ms");
-    let output = run(folder.path());
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    run(folder.path(), 3);
     let doubts = verdict(folder.path())["doubts"].to_string();
     assert!(doubts.contains("fault-ended-early") && doubts.contains("its lease expired"), "{doubts}");
-    assert!(!folder.path().join("cut-m3").exists(), "{told}");
 }

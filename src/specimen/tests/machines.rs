@@ -1,8 +1,11 @@
 //! What is wrong with the machine of a server, in virtual time, and what a server makes of messages that come
 //! late.
 
+use shown::{committed_on, shown};
 use specimen::segments::{Config, Guard, Hold, Transition, World};
 use specimen::{Column, Entry, HostFault, Merge, Type, Value};
+
+mod shown;
 
 const MS: u64 = 1_000_000;
 const VICTIM: &str = "server-1";
@@ -38,18 +41,6 @@ fn hold(world: &mut World, seq: u32, transition: Transition) {
 
 fn row(last: i64, ops: &[i64]) -> Vec<Value> {
     vec![Value::Long(last), Value::Longs(ops.to_vec().into())]
-}
-
-/// The values that a server shows in a raw row. None if the server does not hold it.
-fn shown(world: &World, server: &str, segment: &str, off: u64) -> Option<Vec<Value>> {
-    let (_, row) = world.rows(server, segment, off, off + 1)?.next()?;
-    Some(row.shown(world.defaults()).cloned().collect())
-}
-
-fn committed_on(world: &World, server: &str, segment: &str) -> Option<String> {
-    let covers = world.coverage(server)?.covers;
-    let cover = covers.into_iter().find(|cover| *cover.segment == *segment)?;
-    Some(format!("{:?}", cover.state))
 }
 
 fn position(world: &World, server: &str) -> u64 {

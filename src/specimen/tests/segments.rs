@@ -4,8 +4,11 @@
 //! both keys into SEG_M1 without the columns that SEG_M set. Then it compares what every server shows.
 
 use serde_json::Value as Json;
+use shown::{committed_on, shown};
 use specimen::segments::{Cause, Config, Event, GUARDS, Guard, Hold, Transition, World};
 use specimen::{Column, Entry, Error, Merge, Type, Value};
+
+mod shown;
 
 const MS: u64 = 1_000_000;
 const VICTIM: &str = "server-1";
@@ -37,18 +40,6 @@ fn pass(world: &mut World, ms: u64) {
 fn hold(world: &mut World, server: &str, seq: u32, transition: Transition) -> Result<(), Error> {
     let id = format!("{transition:?}");
     world.hold(Hold { id, server: server.to_owned(), partition: 0, seq, transition })
-}
-
-/// The values that a server shows in a raw row. None if the server does not hold it.
-fn shown(world: &World, server: &str, segment: &str, off: u64) -> Option<Vec<Value>> {
-    let (_, row) = world.rows(server, segment, off, off + 1)?.next()?;
-    Some(row.shown(world.defaults()).cloned().collect())
-}
-
-fn committed_on(world: &World, server: &str, segment: &str) -> Option<String> {
-    let covers = world.coverage(server)?.covers;
-    let cover = covers.into_iter().find(|cover| *cover.segment == *segment)?;
-    Some(format!("{:?}", cover.state))
 }
 
 /// Runs until the hold is released and nothing moves any more.
