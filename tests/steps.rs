@@ -89,6 +89,20 @@ fn steps_follow_each_other_are_repeated_and_hit_as_many_replicas_as_they_say() {
 }
 
 #[test]
+fn a_step_that_would_wait_for_ever_for_a_leader_is_refused() {
+    let (output, _) = simulate(&PLAN.replace("\"majority\"", "\"leader\""), "1");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("step `few` selects the leader, and sim-segments has none"), "{told}");
+}
+
+#[test]
+fn a_holder_of_a_segment_is_hit() {
+    let (_, told) = simulate(&PLAN.replace("\"majority\"", "{ holder-of = \"consuming\" }"), "1");
+    assert_eq!(told.hit("few").len(), 1);
+}
+
+#[test]
 fn a_step_that_refers_to_itself_or_to_a_later_one_is_refused() {
     let (output, _) = simulate(&PLAN.replace("step = \"first\"", "step = \"few\""), "1");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -207,6 +207,7 @@ mod tests {
     late-gap | of = "second-late-start" | of = "late-stat" | "late-stat" | no step that holds | mean
     late-transition | "one" | "minority" | "minority" | this fault is of one replica | select `one`
     late-transition | { same-as = "late-start" } | { not = "late" } | "late" | no earlier step | start
+    restart-one | "one" | { holder-of = "x" } | "x" | unknown variant | allowed: consuming
     restart-one | "one" | { not = "x" } | "x" | no earlier step is called `x` | must select
     restart-one | "one" | "one" / repeat = { times = 1 } | 1 | 1 times | write 2 to 1000
     pause-one | { after = "1500ms" } | { at = "1s" } / repeat.times = 2 | { at = "1s" } | stays | `after`

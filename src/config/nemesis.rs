@@ -212,6 +212,13 @@ fn check_select(
     let field = if matches!(step.select, Select::Not(_)) { "select.not" } else { "select.same-as" };
     let problem = format!("no earlier step is called `{other}`");
     InvalidValue::unless(ids.contains(&other.as_str()), &place(field), &problem, &help)?;
+    let hits_role = |id: &str| earlier.iter().any(|step| step.id == id && step.select.role().is_some());
+    InvalidValue::unless(
+        !matches!(step.select, Select::Not(_)) || !hits_role(other),
+        &place(field),
+        &format!("which replica `{other}` hits is only known when it begins"),
+        "select `same-as`, or let that step select `one`",
+    )?;
     let repeated = earlier.iter().any(|step| step.id == *other && step.repeat.is_some());
     let problem = format!("`{other}` is repeated, and each time its victims are drawn anew");
     InvalidValue::unless(!repeated, &place(field), &problem, "refer to a step that is done once")?;

@@ -12,7 +12,7 @@ use dissent_core::generator::plan_error::PlanError;
 use dissent_core::generator::schedule::schedule;
 use dissent_core::generator::swarm::drawn;
 use dissent_core::generator::table::schema;
-use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault::{FaultKind, VictimRole};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
@@ -104,6 +104,16 @@ pub enum RunSpecError {
         target: String,
         /// Plans of the catalogue that fit.
         others: String,
+    },
+    /// The plan selects by something that no replica of the target is.
+    #[error("step `{step}` selects {selects}, and {target} has none: select `one`, or a `replica`")]
+    NoRole {
+        /// The name of the step.
+        step: String,
+        /// What it selects.
+        selects: &'static str,
+        /// The name of the target.
+        target: String,
     },
     /// The replicas are unknown before the run.
     #[error("--plan-only: not possible for {target}: the replicas are chosen when a run creates its table")]
@@ -301,6 +311,20 @@ impl RunSpec {
         }
     }
 
+    /// Refuses a step that would wait for ever for a replica with its role.
+    fn check_roles(&self) -> Result<(), RunSpecError> {
+        let roles = self.nemesis.steps.iter().filter_map(|step| Some((step, step.select.role()?)));
+        for (step, role) in roles.filter(|(_, role)| !self.target.may_have(role)) {
+            let selects = match role {
+                VictimRole::Leader => "the leader",
+                VictimRole::HolderOf(_) | VictimRole::VictimOf(_) => "a holder of a segment",
+            };
+            let (step, target) = (step.id.clone(), self.target.name().to_owned());
+            return Err(RunSpecError::NoRole { step, selects, target });
+        }
+        Ok(())
+    }
+
     fn fits_one_log(&self) -> Result<(), RunSpecError> {
         let target = || self.target.name().to_owned();
         if self.workload.partitions != 1 {
@@ -326,6 +350,7 @@ impl RunSpec {
         if !self.target.is_simulated() && self.target.specimen() == Some(SpecimenKind::Segments) {
             segments_settings::refuse_simulated_only(&self.settings).map_err(RunSpecError::Setting)?;
         }
+        self.check_roles()?;
         Ok(self.faults().try_for_each(|kind| self.target.can(kind))?)
     }
 

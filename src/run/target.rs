@@ -3,7 +3,7 @@
 use crate::adapter::specimen::SpecimenKind;
 use crate::adapter::{self, Defaults, Refusal};
 use crate::config::target::TargetFile;
-use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault::{FaultKind, VictimRole};
 use dissent_core::history::schema::Merge;
 
 /// A cluster that is independent of any run.
@@ -65,6 +65,17 @@ impl RunTarget {
     /// Whether it keeps no log that can be read back, so that the log is that of our sessions.
     pub fn has_no_log(&self) -> bool {
         self.external().is_some_and(|external| adapter::has_no_log(&external.file))
+    }
+
+    /// Whether a replica may have this role there, as far as known without asking it. A state store may have
+    /// a leader. Replicas that consume one log have none, and are assigned segments, unless they share a
+    /// shard.
+    pub fn may_have(&self, role: &VictimRole) -> bool {
+        match role {
+            VictimRole::Leader => self.has_no_log(),
+            VictimRole::HolderOf(_) => !self.has_no_log() && !self.has_shard(),
+            VictimRole::VictimOf(_) => true,
+        }
     }
 
     /// The merge functions that it lacks, as far as known without asking it.

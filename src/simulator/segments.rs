@@ -247,7 +247,7 @@ impl Segments {
             }
             None => coverage.covers.into_iter().map(cover).collect(),
         };
-        Ok(Coverage { incarnation, status, covers })
+        Ok(Coverage { incarnation, status, covers, leads: None })
     }
 
     fn rows(&mut self, read: &Read) -> Result<RowsAnswer, String> {

@@ -298,6 +298,7 @@ impl Case {
             id: words[0].to_owned(),
             kind,
             replica: words[2].to_owned(),
+            role: None,
             partition: words.get(3).map(|_| self.partition),
             begin: Condition::At(Nanos(words.get(3).map_or(0, |segment| u64::from(seq(segment))))),
             until: Condition::At(Nanos(0)),

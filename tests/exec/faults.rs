@@ -6,18 +6,21 @@ use std::path::Path;
 use std::process::Command;
 
 /// A target file whose fault cuts a replica off, and a plan that does so.
-fn files(folder: &Path, time_to_live: &str) {
+fn files(folder: &Path, time_to_live: &str, select: &str) {
     let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exec/reference.py");
     let target = format!(
         "system = \"exec\"\ncommand = \"python3 '{}'\"\n[allow]\nwrites = true\ncommands = true\n\
-         [fault.cut]\nbegin = \"touch cut-$REPLICA && echo $1 >> begun\"\ncure = \"rm -f cut-$REPLICA\"\n\
+         [fault.cut]\nbegin = \"touch cut-$REPLICA && echo $REPLICA $1 >> begun\"\n\
+         cure = \"rm -f cut-$REPLICA\"\n\
          check = \"test -e cut-$REPLICA\"\ntime-to-live = \"{time_to_live}\"\n\
          [limits]\nquery-timeout = \"20s\"\n",
         adapter.display()
     );
-    let plan = "hunts = \"what a replica does that is cut off\"\n\
-        [[step]]\nid = \"alone\"\nfault = { command = \"cut m1\" }\nselect = \"last\"\n\
-        begin = { at = \"200ms\" }\nuntil = { after = \"900ms\" }\n";
+    let plan = format!(
+        "hunts = \"what a replica does that is cut off\"\n\
+         [[step]]\nid = \"alone\"\nfault = {{ command = \"cut m1\" }}\nselect = \"{select}\"\n\
+         begin = {{ at = \"200ms\" }}\nuntil = {{ after = \"900ms\" }}\n"
+    );
     std::fs::write(folder.join("mine.toml"), target).expect("a file");
     std::fs::write(folder.join("cut.toml"), plan).expect("a file");
 }
@@ -30,7 +33,8 @@ fn run(folder: &Path, code: i32) {
     let output = command.output().expect("the program starts");
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{told}");
-    assert!(!folder.join("cut-m3").exists(), "{told}");
+    let is_cut = |member: &&str| folder.join(format!("cut-{member}")).exists();
+    assert_eq!(["m1", "m2", "m3"].iter().find(|member| is_cut(member)), None, "{told}");
 }
 
 fn verdict(folder: &Path) -> Value {
@@ -42,18 +46,26 @@ fn verdict(folder: &Path) -> Value {
 #[test]
 fn a_command_is_a_fault_of_the_plan_and_is_undone() {
     let folder = tempfile::tempdir().expect("a folder");
-    files(folder.path(), "5m");
+    files(folder.path(), "5m", "last");
     run(folder.path(), 0);
-    assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m1\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m3 m1\n");
     let exposure = &verdict(folder.path())["exposure"][0];
     assert_eq!((&exposure["what"], &exposure["count"]), (&"commands".into(), &1.into()), "{exposure}");
+}
+
+#[test]
+fn a_step_hits_the_replica_that_leads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    files(folder.path(), "5m", "leader");
+    run(folder.path(), 0);
+    assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m2 m1\n");
 }
 
 /// The time to live is shorter than the step: the run must not count a fault that was not there.
 #[test]
 fn a_command_that_outlives_its_time_is_undone_before_its_step_ends() {
     let folder = tempfile::tempdir().expect("a folder");
-    files(folder.path(), "100ms");
+    files(folder.path(), "100ms", "last");
     run(folder.path(), 3);
     let doubts = verdict(folder.path())["doubts"].to_string();
     assert!(doubts.contains("fault-ended-early") && doubts.contains("its lease expired"), "{doubts}");

@@ -84,7 +84,8 @@ def answer(request):
     if do == "replica":
         advance(request["replica"])
         position = len(log) if BETRAYAL == "position" else applied[request["replica"]]
-        return {"incarnation": 2**63 + 1, "status": "in memory", "position": position}
+        leads = request["replica"] == "m2"
+        return {"incarnation": 2**63 + 1, "status": "in memory", "leads": leads, "position": position}
     return rows(table, request["replica"])
 
 

@@ -29,6 +29,7 @@ fn step(id: &str, transition: Transition, begin: Condition, until: Condition) ->
         id: id.to_owned(),
         kind: FaultKind::HoldMessage(transition),
         replica: "server-1".to_owned(),
+        role: None,
         partition: Some(0),
         begin,
         until,

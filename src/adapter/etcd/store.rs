@@ -287,7 +287,9 @@ impl StateStore for EtcdStore {
         // In this order: the status of an earlier life must not pass for one of this life.
         let incarnation = self.gateway.started(member).await?;
         let status: MemberStatus = self.gateway.call(member, STATUS, &json!({})).await?;
-        Ok(ReplicaState { incarnation, status: self.words(&status), position: Some(status.applied) })
+        let leads = Some(status.leader == status.header.member_id);
+        let words = self.words(&status);
+        Ok(ReplicaState { incarnation, status: words, leads, position: Some(status.applied) })
     }
 
     async fn rows(

@@ -260,6 +260,9 @@ pub struct ReplicaAnswer {
     pub incarnation: u64,
     /// The status that the replica reports, in its own words.
     pub status: String,
+    /// Whether it leads the others: it takes the writes, or decides on them. Null if the store has no leader.
+    #[serde(default)]
+    pub leads: Option<bool>,
     /// How far it has applied what `upstream` counts; null if the store has no positions.
     #[serde(default)]
     pub position: Option<u64>,

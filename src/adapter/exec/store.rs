@@ -150,11 +150,11 @@ impl StateStore for ExecStore {
     async fn replica(&self, replica: &str) -> Result<ReplicaState, TargetError> {
         self.admit(replica)?;
         let answer: ReplicaAnswer = self.ask(ExecCall::Replica { replica }).await?;
-        let ReplicaAnswer { incarnation, status, position } = answer;
+        let ReplicaAnswer { incarnation, status, leads, position } = answer;
         match (self.hello.positions, position) {
             (true, None) => Err(invalid(format!("it declares positions, and tells none of {replica}"))),
-            (true, position) => Ok(ReplicaState { incarnation, status, position }),
-            (false, _) => Ok(ReplicaState { incarnation, status, position: None }),
+            (true, position) => Ok(ReplicaState { incarnation, status, leads, position }),
+            (false, _) => Ok(ReplicaState { incarnation, status, leads, position: None }),
         }
     }
 

@@ -182,7 +182,7 @@ impl RawReads for Reads {
         let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
         if crcs.as_ref().is_err_and(wire::is_absent) {
             // The server has nothing of the table.
-            return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new() });
+            return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new(), leads: None });
         }
         let (url, body) = crcs?;
         let crcs = wire::crcs(&url, &body)?;
@@ -229,7 +229,7 @@ impl RawReads for Reads {
         }
         covers.sort_by_key(|cover| (cover.partition, cover.seq));
         let status = states.into_iter().collect::<Vec<_>>().join(" ");
-        Ok(Coverage { incarnation, status, covers })
+        Ok(Coverage { incarnation, status, covers, leads: None })
     }
 
     async fn rows(

@@ -93,6 +93,7 @@ impl PostgresStore {
         Ok(ReplicaState {
             incarnation: primary.get::<i64>(&row, 0)?.cast_unsigned(),
             status: "primary".to_owned(),
+            leads: Some(true),
             position: Some(u64::from(primary.get::<PgLsn>(&row, 1)?)),
         })
     }
@@ -107,9 +108,11 @@ impl PostgresStore {
         );
         let row = server.ask_row(&question).await?;
         let position: Option<PgLsn> = server.get(&row, 1)?;
+        let status: String = server.get(&row, 2)?;
         Ok(ReplicaState {
             incarnation: server.get::<i64>(&row, 0)?.cast_unsigned(),
-            status: server.get(&row, 2)?,
+            leads: Some(status == "promoted"),
+            status,
             position: position.map(u64::from),
         })
     }
@@ -129,7 +132,7 @@ impl PostgresStore {
             state => state.unwrap_or_else(|| "not connected".to_owned()),
         };
         let position = standing.confirmed.map(|confirmed| self.reached(server, incarnation, confirmed));
-        Ok(ReplicaState { incarnation, status, position })
+        Ok(ReplicaState { incarnation, status, leads: Some(false), position })
     }
 
     /// The largest position that a subscriber has confirmed in this life. What it has applied stays applied,

@@ -57,6 +57,8 @@ pub struct ReplicaState {
     pub incarnation: u64,
     /// The status that it reports, in its own words.
     pub status: String,
+    /// Whether it leads the others: it takes the writes, or decides on them. `None` if it does not tell.
+    pub leads: Option<bool>,
     /// How far it has consumed, in the unit of [`StateStore::upstream`]. `None` if it tells no such number.
     pub position: Option<u64>,
 }

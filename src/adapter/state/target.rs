@@ -184,7 +184,7 @@ impl SegmentCatalogue for StateTarget {
 impl RawReads for StateTarget {
     async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
         self.muted.check(replica)?;
-        let ReplicaState { incarnation, status, position } = self.store.replica(replica).await?;
+        let ReplicaState { incarnation, status, position, leads } = self.store.replica(replica).await?;
         self.with_shown(replica, |shown| shown.begin_life(incarnation));
         let end = self.covered(replica, position).await?;
         let cover = Cover {
@@ -200,7 +200,7 @@ impl RawReads for StateTarget {
             position,
             checksum: None,
         };
-        Ok(Coverage { incarnation, status, covers: vec![cover] })
+        Ok(Coverage { incarnation, status, covers: vec![cover], leads })
     }
 
     async fn rows(

@@ -108,7 +108,7 @@ impl StateStore for FilesStore {
         let text =
             std::fs::read_to_string(self.0.join(replica)).map_err(|error| unreachable(replica, error))?;
         let incarnation = text.trim().parse().map_err(|error| unreachable(replica, error))?;
-        Ok(ReplicaState { incarnation, status: "streaming".to_owned(), position: None })
+        Ok(ReplicaState { incarnation, status: "streaming".to_owned(), leads: None, position: None })
     }
     async fn rows(
         &self,

@@ -3,6 +3,7 @@
 
 use super::coverage_shape::CoverageShapes;
 use crate::history::event::{Event, ProcessExit};
+use crate::history::fault::SegmentStage;
 use crate::history::frontier::{Frontier, FrontierReading};
 use crate::history::lifecycle::LifecycleRecord;
 use crate::history::row::{CopyState, Cover, Coverage, Observed, Segment};
@@ -226,6 +227,31 @@ impl ClusterView {
     fn is_assigned(&self, replica: &str, partition: u32) -> bool {
         let newest = self.newest_seq(partition).and_then(|seq| self.segment(partition, seq));
         newest.is_none_or(|(segment, _)| segment.replicas.iter().any(|assigned| assigned == replica))
+    }
+
+    /// The first replica of the roster that is meant, from one of them on and then from the beginning.
+    pub(super) fn first_from(&self, start: &str, is_meant: impl Fn(&str) -> bool) -> Option<String> {
+        let at = self.roster.iter().position(|replica| replica == start)?;
+        let (before, from) = self.roster.split_at(at);
+        from.iter().chain(before).find(|replica| is_meant(replica)).cloned()
+    }
+
+    /// Whether a replica has last said that it leads.
+    pub(super) fn leads(&self, replica: &str) -> bool {
+        self.coverage.get(replica).is_some_and(|coverage| coverage.leads == Some(true))
+    }
+
+    /// Whether a segment of the partition, or of any if there is none, is assigned to a replica.
+    pub(super) fn holds(&self, replica: &str, partition: Option<u32>, segment: SegmentStage) -> bool {
+        let wants_open = segment == SegmentStage::Consuming;
+        let newest = |partition: u32| {
+            let of_partition = self.segments.range((partition, 0)..=(partition, u32::MAX));
+            let mut segments = of_partition.map(|(_, seen)| &seen.segment);
+            segments.rfind(|segment| segment.end.is_none() == wants_open)
+        };
+        let mut partitions = (0..self.log_ends.len() as u32).filter(|it| partition.is_none_or(|p| p == *it));
+        let holds = |segment: &Segment| segment.replicas.iter().any(|assigned| assigned == replica);
+        partitions.any(|partition| newest(partition).is_some_and(holds))
     }
 
     /// Whether every replica answers and has started the newest segment of each of its partitions.

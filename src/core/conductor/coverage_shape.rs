@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn coverage(incarnation: u64, covers: Vec<Cover>) -> Coverage {
-        Coverage { incarnation, status: "running".to_owned(), covers }
+        Coverage { incarnation, status: "running".to_owned(), covers, leads: None }
     }
 
     /// Segments that changed, segments that are gone, and positions before and now.

@@ -2,7 +2,7 @@
 //! view.
 
 use super::cluster_view::ClusterView;
-use crate::history::fault::{Condition, Fault, Step, StepEdge, StepId};
+use crate::history::fault::{Condition, Fault, Step, StepEdge, StepId, VictimRole};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,13 @@ struct ScheduledFault {
     fault: Option<Fault>,
     /// When it came into force, or failed to.
     begun: Option<Nanos>,
+}
+
+impl ScheduledFault {
+    /// The replica that it hits.
+    fn replica(&self) -> &str {
+        self.fault.as_ref().map_or(&self.step.replica, |fault| &fault.replica)
+    }
 }
 
 #[derive(Debug)]
@@ -61,11 +68,13 @@ impl Faults {
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
         for at in 0..self.steps.len() {
-            let ScheduledFault { step, state, .. } = &self.steps[at];
-            if *state != FaultState::Waiting || !self.holds(&step.begin, clock, view, step, None) {
+            let scheduled = &self.steps[at];
+            let step = &scheduled.step;
+            let is_waiting = scheduled.state == FaultState::Waiting;
+            if !is_waiting || !self.holds(&step.begin, clock, view, scheduled, None) {
                 continue;
             }
-            let fault = resolve(step, view);
+            let Some(fault) = self.resolve(step, view) else { continue };
             due.push((step.id.clone(), fault.clone()));
             let scheduled = &mut self.steps[at];
             (scheduled.state, scheduled.fault) = (FaultState::Beginning, Some(fault));
@@ -77,8 +86,7 @@ impl Faults {
     pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
         let is_due = |scheduled: &&ScheduledFault| {
             let FaultState::Active { since } = scheduled.state else { return false };
-            let step = &scheduled.step;
-            self.holds(&step.until, clock, view, step, Some(since))
+            self.holds(&scheduled.step.until, clock, view, scheduled, Some(since))
         };
         let due: Vec<StepId> =
             self.steps.iter().filter(is_due).map(|scheduled| scheduled.step.id.clone()).collect();
@@ -118,6 +126,7 @@ impl Faults {
             id: id.to_owned(),
             kind: fault.kind,
             replica: fault.replica.clone(),
+            role: None,
             partition: fault.partition,
             begin: Condition::At(Nanos(0)),
             until: Condition::At(Nanos(u64::MAX)),
@@ -180,7 +189,7 @@ impl Faults {
                 FaultState::Over { at } => at < since,
                 FaultState::Beginning | FaultState::Active { .. } | FaultState::Curing => false,
             };
-            scheduled.step.replica == replica && scheduled.step.kind.silences() && !over_before
+            scheduled.replica() == replica && scheduled.step.kind.silences() && !over_before
         })
     }
 
@@ -189,7 +198,7 @@ impl Faults {
         let hit = |scheduled: &&ScheduledFault| {
             !matches!(scheduled.state, FaultState::Waiting | FaultState::Over { .. })
         };
-        self.steps.iter().filter(hit).map(|scheduled| scheduled.step.replica.as_str()).collect()
+        self.steps.iter().filter(hit).map(ScheduledFault::replica).collect()
     }
 
     /// When the last step was over; `None` while one is not.
@@ -207,15 +216,15 @@ impl Faults {
         condition: &Condition,
         clock: Clock,
         view: &ClusterView,
-        of: &Step,
+        of: &ScheduledFault,
         since: Option<Nanos>,
     ) -> bool {
-        let segment = || self.segment_of(of);
+        let segment = || self.segment_of(&of.step);
         match condition {
             Condition::At(at) => clock.now.0 >= clock.load_began.0 + at.0,
             Condition::Boundaries(count) => clock.boundaries >= *count,
             Condition::OthersCommitted => {
-                segment().is_some_and(|(partition, seq)| view.others_committed(&of.replica, partition, seq))
+                segment().is_some_and(|(partition, seq)| view.others_committed(of.replica(), partition, seq))
             }
             Condition::EventsInNext { events, or_after, .. } => segment().is_some_and(|(partition, seq)| {
                 view.segment(partition, seq + 1).is_some_and(|(next, opened)| {
@@ -228,6 +237,25 @@ impl Faults {
                 self.passed(step, *edge).is_some_and(|at| clock.now.0 >= at.0 + wait.0)
             }
         }
+    }
+
+    /// Fills in the replica, and the segment: the one that opens next, as seen when the step begins. None as
+    /// long as no replica has the step's role.
+    fn resolve(&self, step: &Step, view: &ClusterView) -> Option<Fault> {
+        let next = || step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1);
+        let seq = if step.kind.withholds_a_segment() { next() } else { None };
+        let replica = match &step.role {
+            None => step.replica.clone(),
+            Some(VictimRole::Leader) => view.first_from(&step.replica, |replica| view.leads(replica))?,
+            Some(VictimRole::HolderOf(segment)) => {
+                view.first_from(&step.replica, |replica| view.holds(replica, step.partition, *segment))?
+            }
+            Some(VictimRole::VictimOf(other)) => {
+                let earlier = self.steps.iter().find(|scheduled| scheduled.step.is_of(other))?;
+                earlier.fault.as_ref()?.replica.clone()
+            }
+        };
+        Some(Fault { kind: step.kind, replica, partition: step.partition, seq })
     }
 
     /// When the last fault of a step of the plan began or was over. None as long as one has not.
@@ -248,11 +276,4 @@ impl Faults {
             .filter_map(|scheduled| scheduled.fault.as_ref())
             .find(|fault| fault.kind.withholds_a_segment())
     }
-}
-
-/// Fills in the segment: the one that opens next, as seen when the step begins.
-fn resolve(step: &Step, view: &ClusterView) -> Fault {
-    let next = || step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1);
-    let seq = if step.kind.withholds_a_segment() { next() } else { None };
-    Fault { kind: step.kind, replica: step.replica.clone(), partition: step.partition, seq }
 }

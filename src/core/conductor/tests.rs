@@ -1,5 +1,6 @@
 //! Brackets, sessions and cures of the conductor, driven by hand: inputs and the commands they must give.
 
+mod roles;
 mod sharing;
 
 use super::capture::{Captures, CurrentRowsAnswer, RowsAnswer};
@@ -51,7 +52,7 @@ fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
 }
 
 fn coverage(cover: Cover) -> Result<Coverage, String> {
-    Ok(Coverage { incarnation: 1, status: "running".to_owned(), covers: vec![cover] })
+    Ok(Coverage { incarnation: 1, status: "running".to_owned(), covers: vec![cover], leads: None })
 }
 
 /// Takes one capture of one replica: coverage before, number of rows, coverage after. Returns what is
@@ -98,7 +99,8 @@ fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
     let mut captures = of_one_partition();
     let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
         let mut out = Vec::new();
-        let covered = || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new() });
+        let covered =
+            || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new(), leads: None });
         captures.begin(&[REPLICA.to_owned()], CaptureReason::Periodic, &mut out);
         captures.covered(REPLICA, covered(), &mut out);
         let flags = CurrentRowsAnswer { incarnation, version: 1, keys: 0 };

@@ -39,6 +39,17 @@ pub enum PlanError {
         /// The step that hits all replicas.
         other: StepId,
     },
+    /// A step avoids a replica that is not known before the run.
+    #[error(
+        "step `{step}` selects a replica that `{other}` does not hit, and which one that is, is only known \
+         when it begins: let `{step}` select `same-as`, or `{other}` select `one`"
+    )]
+    NotKnownYet {
+        /// The step.
+        step: StepId,
+        /// The step that hits a leader or a holder.
+        other: StepId,
+    },
     /// A step takes its victim from a step that does not come before it.
     #[error("step `{step}` selects by the victim of a step `{other}`, which does not come before it")]
     UnknownStep {

@@ -42,6 +42,7 @@ fn faults_of(spec: &StepSpec, rounds: &[Vec<Victim<'_>>], rng: &mut ChaCha8Rng) 
             id: name(at + 1),
             kind: spec.fault,
             replica: victim.replica.clone(),
+            role: victim.role.clone(),
             partition: (!spec.fault.is_of_all_partitions()).then_some(victim.partition),
             begin: later(begin, spec.jitter, rng),
             until: later(spec.until.clone(), spec.jitter, rng),

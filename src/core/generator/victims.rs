@@ -1,14 +1,17 @@
 //! Draws the victims of each step of a plan.
 
 use super::plan_error::PlanError;
+use crate::history::fault::VictimRole;
 use crate::history::nemesis::{Select, StepSpec};
 use crate::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
 
 /// The replica and the partition drawn for a fault.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Victim<'a> {
     pub(super) replica: &'a String,
+    /// What the replica must be when the fault begins; one with the role is hit, not the one that was drawn.
+    pub(super) role: Option<VictimRole>,
     pub(super) partition: u32,
 }
 
@@ -45,7 +48,11 @@ struct VictimDraw<'s, 'a> {
 impl<'a> VictimDraw<'_, 'a> {
     fn round(&mut self, step: &StepSpec, round: u32) -> Result<Vec<Victim<'a>>, PlanError> {
         let mut victims = match &step.select {
-            Select::SameAs(other) => self.earlier(step, other)?.to_vec(),
+            Select::SameAs(other) => {
+                let same = self.earlier(step, other)?.iter().cloned();
+                let follow = |role: Option<VictimRole>| role.map(|_| VictimRole::VictimOf(other.clone()));
+                same.map(|victim| Victim { role: follow(victim.role), ..victim }).collect()
+            }
             _ if self.roster.is_empty() => return Err(PlanError::NoReplicas(step.id.clone())),
             _ if self.partitions == 0 => return Err(PlanError::NoPartitions(step.id.clone())),
             _ => self.own(step, round)?,
@@ -65,6 +72,9 @@ impl<'a> VictimDraw<'_, 'a> {
         let mut candidates: Vec<&'a String> = self.roster.iter().collect();
         if let Select::Not(other) = &step.select {
             let hit = self.earlier(step, other)?;
+            if hit.iter().any(|victim| victim.role.is_some()) {
+                return Err(PlanError::NotKnownYet { step: step.id.clone(), other: other.clone() });
+            }
             candidates.retain(|replica| hit.iter().all(|victim| victim.replica != *replica));
             if candidates.is_empty() {
                 return Err(PlanError::NoOtherReplica { step: step.id.clone(), other: other.clone() });
@@ -78,12 +88,15 @@ impl<'a> VictimDraw<'_, 'a> {
             Select::First => vec![candidates[0]],
             Select::Last => vec![candidates[all - 1]],
             Select::Replica(name) => vec![candidates[named(step, name, self.roster)?]],
-            Select::One | Select::Not(_) | Select::SameAs(_) => vec![candidates[drawn]],
+            Select::One | Select::Not(_) | Select::SameAs(_) | Select::Leader | Select::HolderOf(_) => {
+                vec![candidates[drawn]]
+            }
             Select::Minority => self.several(candidates, drawn, ((all - 1) / 2).max(1)),
             Select::Majority => self.several(candidates, drawn, all / 2 + 1),
             Select::All => candidates,
         };
-        Ok(replicas.into_iter().map(|replica| Victim { replica, partition }).collect())
+        let role = step.select.role();
+        Ok(replicas.into_iter().map(|replica| Victim { replica, role: role.clone(), partition }).collect())
     }
 
     /// So many of the candidates, in their order. One of them is drawn already.

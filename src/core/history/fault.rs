@@ -229,6 +229,29 @@ pub enum StepEdge {
     Begin,
 }
 
+/// Which segment of a partition is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentStage {
+    /// The one that is being consumed.
+    Consuming,
+    /// The last one that was committed.
+    Committed,
+}
+
+/// What a replica must be to be hit, if that is not known before the step begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VictimRole {
+    /// It leads.
+    Leader,
+    /// It is assigned this segment of the step's partition.
+    HolderOf(SegmentStage),
+    /// An earlier step, which has a role, has hit it.
+    VictimOf(StepId),
+}
+
 /// One step: a fault with its victim drawn, and its two conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -236,8 +259,12 @@ pub struct Step {
     pub id: StepId,
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The replica that was drawn.
+    /// The replica that was drawn. If it must have a role, the first one that has it is hit, from this one on
+    /// in the order of the roster.
     pub replica: String,
+    /// What the replica must be when the step begins. Until one is, the step waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<VictimRole>,
     /// The partition that was drawn; `None` for a fault of all partitions.
     pub partition: Option<u32>,
     /// When it begins.

@@ -2,7 +2,7 @@
 
 use super::check_name::CheckName;
 use super::duration;
-use super::fault::{Condition, FaultKind, StepId};
+use super::fault::{Condition, FaultKind, SegmentStage, StepId, VictimRole};
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,11 @@ pub enum Select {
     Majority,
     /// Every replica.
     All,
+    /// The replica that leads when the step begins, as far as the newest sample shows it.
+    Leader,
+    /// One of the replicas that are assigned this segment of the partition when the step begins. The seed
+    /// draws where the search begins.
+    HolderOf(SegmentStage),
     /// The replica with this name.
     Replica(String),
 }
@@ -36,6 +41,15 @@ impl Select {
     /// Whether it selects several replicas by itself.
     pub fn is_of_several(&self) -> bool {
         matches!(self, Select::Minority | Select::Majority | Select::All)
+    }
+
+    /// What the replica must be when the step begins, if that decides.
+    pub fn role(&self) -> Option<VictimRole> {
+        match self {
+            Select::Leader => Some(VictimRole::Leader),
+            Select::HolderOf(segment) => Some(VictimRole::HolderOf(*segment)),
+            _ => None,
+        }
     }
 
     /// The step whose victim it refers to.

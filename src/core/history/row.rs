@@ -115,6 +115,10 @@ pub struct Coverage {
     pub status: String,
     /// What it holds, ordered by partition, then sequence.
     pub covers: Vec<Cover>,
+    /// Whether it leads the others: it takes the writes, or decides on them. `None` if the target has no such
+    /// thing, or does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads: Option<bool>,
 }
 
 /// How the shape of a replica's coverage changed from one sample to the next: a segment appeared or

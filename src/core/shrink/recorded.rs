@@ -6,7 +6,7 @@ use crate::generator::given::writes_of;
 use crate::generator::ops::FILLERS;
 use crate::history::delivery::Delivery;
 use crate::history::event::{Event, Op, Phase};
-use crate::history::fault::{Condition, Step};
+use crate::history::fault::{Condition, Step, VictimRole};
 use crate::history::given_load::BoundarySpec;
 use crate::history::nemesis::{Nemesis, Select, StepSpec};
 use crate::history::run_record::{RunMeta, RunRecord};
@@ -18,8 +18,15 @@ use std::collections::BTreeMap;
 struct Load {
     ops: Vec<(Op, Delivery)>,
     boundaries: Vec<BoundarySpec>,
-    /// When each step began and when its cure did.
-    steps: BTreeMap<String, (Nanos, Option<Nanos>)>,
+    /// The faults that began, by the names of their steps.
+    steps: BTreeMap<String, RecordedFault>,
+}
+
+/// A fault as it was injected.
+struct RecordedFault {
+    replica: String,
+    begun: Nanos,
+    cured: Option<Nanos>,
 }
 
 /// The workload and the plan of a run with everything filled in that was drawn: the writes, the times of the
@@ -44,7 +51,14 @@ pub fn recorded(record: &dyn RunRecord) -> Candidate {
 /// counted, and fewer writes would be fewer rows: the step then begins and ends at the times at which it did.
 /// So does one that waits for another step, which can then be taken away.
 fn given_step(spec: &StepSpec, step: &Step, meta: &RunMeta, load: &Load) -> StepSpec {
-    let times = load.steps.get(&step.id);
+    let fault = load.steps.get(&step.id);
+    // Who leads or holds a segment is found out anew.
+    let select = match &step.role {
+        Some(VictimRole::Leader | VictimRole::HolderOf(_)) => spec.select.clone(),
+        Some(VictimRole::VictimOf(_)) | None => {
+            Select::Replica(fault.map_or(&step.replica, |fault| &fault.replica).clone())
+        }
+    };
     let timed = |condition: &Condition, at: Option<Nanos>| match (condition, at) {
         (Condition::Boundaries(_), Some(at)) if !meta.has_boundaries() => Condition::At(at),
         (Condition::AfterStep { .. }, Some(at)) => Condition::At(at),
@@ -52,10 +66,10 @@ fn given_step(spec: &StepSpec, step: &Step, meta: &RunMeta, load: &Load) -> Step
     };
     StepSpec {
         id: step.id.clone(),
-        select: Select::Replica(step.replica.clone()),
+        select,
         partition: step.partition,
-        begin: timed(&step.begin, times.map(|(begun, _)| *begun)),
-        until: timed(&step.until, times.and_then(|(_, cured)| *cured)),
+        begin: timed(&step.begin, fault.map(|fault| fault.begun)),
+        until: timed(&step.until, fault.and_then(|fault| fault.cured)),
         jitter: Nanos(0),
         repeat: None,
         ..spec.clone()
@@ -88,12 +102,13 @@ fn load_of(record: &dyn RunRecord) -> Load {
                 let last = load.ops.last().map_or(Nanos(0), |(op, _)| op.due);
                 boundaries.push((since(began), last));
             }
-            (Event::FaultBegin { step, .. }, Some(began)) => {
-                load.steps.insert(step.clone(), (since(began), None));
+            (Event::FaultBegin { step, fault, .. }, Some(began)) => {
+                let (replica, begun) = (fault.replica.clone(), since(began));
+                load.steps.insert(step.clone(), RecordedFault { replica, begun, cured: None });
             }
             (Event::CureBegin { step, .. }, Some(began)) => {
                 let cured = since(began);
-                load.steps.entry(step.clone()).and_modify(|(_, until)| *until = Some(cured));
+                load.steps.entry(step.clone()).and_modify(|fault| fault.cured = Some(cured));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use super::timeline::{FaultBar, Timeline};
 use crate::report::format::{Clock, count, counted, joined, listed, shortened, span};
-use dissent_core::history::fault::{Condition, FaultKind, Step, StepEdge};
+use dissent_core::history::fault::{Condition, FaultKind, SegmentStage, Step, StepEdge, VictimRole};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
 use dissent_core::history::stored_name::stored_name;
@@ -105,7 +105,7 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                         tr {
                             th scope="row" { (step.id) }
                             td { (planned_fault(step.kind)) }
-                            td { (place(step)) }
+                            td { (place(step, window)) }
                             td { (condition(&step.begin)) }
                             td { (condition(&step.until)) }
                             td { (began(window, clock)) }
@@ -129,10 +129,24 @@ fn planned_fault(kind: FaultKind) -> Markup {
     }
 }
 
-fn place(step: &Step) -> String {
+fn place(step: &Step, window: Option<&FaultBar>) -> String {
+    let replica = match (&step.role, window) {
+        (None, _) => step.replica.clone(),
+        (Some(role), Some(window)) => format!("{} ({})", window.replica, role_words(role)),
+        (Some(role), None) => role_words(role),
+    };
     match step.partition {
-        Some(partition) => format!("{}, partition {partition}", step.replica),
-        None => step.replica.clone(),
+        Some(partition) => format!("{replica}, partition {partition}"),
+        None => replica,
+    }
+}
+
+fn role_words(role: &VictimRole) -> String {
+    match role {
+        VictimRole::Leader => "the leader".to_owned(),
+        VictimRole::HolderOf(SegmentStage::Consuming) => "holds what is consumed".to_owned(),
+        VictimRole::HolderOf(SegmentStage::Committed) => "holds what was committed last".to_owned(),
+        VictimRole::VictimOf(other) => format!("the same as {other}"),
     }
 }
 

@@ -46,7 +46,7 @@ impl Replicas {
             position: None,
             checksum: Some(*checksum),
         });
-        Coverage { incarnation: 1, status: String::new(), covers: covers.collect() }
+        Coverage { incarnation: 1, status: String::new(), covers: covers.collect(), leads: None }
     }
 
     /// Takes a capture, in which requests are answered one by one. Returns what is recorded.
