@@ -313,16 +313,13 @@ impl RunSpec {
 
     /// Refuses a step that would wait for ever for a replica with its role.
     fn check_roles(&self) -> Result<(), RunSpecError> {
-        let roles = self.nemesis.steps.iter().filter_map(|step| Some((step, step.select.role()?)));
-        for (step, role) in roles.filter(|(_, role)| !self.target.may_have(role)) {
-            let selects = match role {
-                VictimRole::Leader => "the leader",
-                VictimRole::HolderOf(_) | VictimRole::VictimOf(_) => "a holder of a segment",
-            };
-            let (step, target) = (step.id.clone(), self.target.name().to_owned());
-            return Err(RunSpecError::NoRole { step, selects, target });
-        }
-        Ok(())
+        let mut roles = self.nemesis.steps.iter().filter_map(|step| Some((step, step.select.role()?)));
+        let Some((step, role)) = roles.find(|(_, role)| !self.target.may_have(role)) else { return Ok(()) };
+        let selects = match role {
+            VictimRole::Leader => "the leader",
+            VictimRole::HolderOf(_) | VictimRole::VictimOf(_) => "a holder of a segment",
+        };
+        Err(RunSpecError::NoRole { step: step.id.clone(), selects, target: self.target.name().to_owned() })
     }
 
     fn fits_one_log(&self) -> Result<(), RunSpecError> {

@@ -132,6 +132,6 @@ impl Null {
                 rows: end - segment.start,
             }
         });
-        Coverage { incarnation: 1, status: "running".to_owned(), covers: covers.collect() }
+        Coverage { incarnation: 1, status: "running".to_owned(), covers: covers.collect(), leads: None }
     }
 }
