@@ -146,7 +146,7 @@ fn the_table_of_what_fits_is_what_runs_accept() {
         }
     }
     let settings = printed(&["list", "settings"]);
-    for words in ["partition-gate, ", "v2-stranding,", "1 to 64", "standing-still, ", "until.STEP"] {
+    for words in ["partition-gate, ", "v2-stranding,", "1 to 64", "standing-still, ", "measure.STEP"] {
         assert!(settings.contains(words), "{words}: {settings}");
     }
 }

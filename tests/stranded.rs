@@ -2,13 +2,15 @@
 //! really happened, which only the world knows.
 
 use crate::support::spec;
-use dissent_core::checker::judge::judge;
+use dissent_core::campaign::writer_race::{RaceWatch, WriterRace};
+use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
 use dissent_core::checker::verdict::{
     Confidence, FindingKind, FreezeVisibility, Frozen, PassedValue, Verdict, WaitsFor,
 };
 use dissent_core::conductor::{Command, Input};
-use dissent_core::history::event::{Event, Op};
-use dissent_core::history::run_record::MemoryRecord;
+use dissent_core::history::event::{Event, Op, TimedEvent};
+use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::run_record::{EventRef, MemoryRecord};
 use dissent_core::seed::Seed;
 use dissent_simulator::shard_frontiers::SHARD;
 use dissent_simulator::{Shard, Simulated, SimulatedCluster, drive};
@@ -101,6 +103,53 @@ fn in_a_race_in_step_the_judge_counts_those_that_strand_and_lists_the_late_ones(
         }
     }
     assert!(stranded * 5 > SEEDS && late > 0, "{stranded} stranded, {late} late in {SEEDS} seeds");
+}
+
+/// What a campaign counts of a run.
+fn race(record: &MemoryRecord) -> WriterRace {
+    let mut watch = RaceWatch::of(&record.meta);
+    let see = &mut |t, moment: EventRef<'_>| watch.take(t, moment);
+    let verdict = judge_seeing(record, Oracle::default(), see);
+    watch.race(&verdict).expect("two writers append, and they log what they decide")
+}
+
+/// The timestamps that the shard took after the second writer had begun, up to the first that stranded one.
+fn contested(record: &MemoryRecord, truth: &Truth) -> u64 {
+    let begun = record.events.iter().find(|it| matches!(it.event, Event::FaultBegun { .. }));
+    let begun = begun.expect("it began").t.0;
+    let leaves = |fault: &Fault| fault.kind == FaultKind::DropWriter;
+    let ends = |it: &&TimedEvent| matches!(&it.event, Event::FaultBegin { fault, .. } if leaves(fault));
+    let left = record.events.iter().find(ends).map_or(u64::MAX, |it| it.t.0);
+    let until = truth.strandings().iter().map(|it| it.ts + 1).min().unwrap_or(u64::MAX);
+    let moves = truth.moves.iter().filter(|it| (begun..left).contains(&it.at));
+    moves.map(|it| it.to.min(until).saturating_sub(it.from)).sum()
+}
+
+#[test]
+fn a_campaign_counts_the_writers_that_really_strand_and_the_ticks_before() {
+    let (mut leaving, mut surviving) = (0, 0);
+    for seed in 1..=SEEDS {
+        let mut run = run("warm-active-active", "upsert-feed", "v2-stranding", seed);
+        let truth = run.shard.world().truth().clone();
+        // What a writer did after its last sample, nobody saw.
+        let stranded = |writer: &str| run.looks.get(writer).is_some_and(|looks| *looks > 0);
+        let known = (stranded("writer-0"), stranded("writer-1"));
+        let counted = race(run.shard.record());
+        assert_eq!((counted.leaving_strands, counted.surviving_strands), known, "seed {seed}");
+        let ticks = contested(run.shard.record(), &truth);
+        assert!(counted.ticks.abs_diff(ticks) <= 2, "seed {seed}: {counted:?}, and really {ticks}");
+        leaving += u64::from(known.0);
+        surviving += u64::from(known.1);
+    }
+    assert!(leaving > 2 && surviving > 2, "{leaving} and {surviving} of {SEEDS}");
+}
+
+#[test]
+fn a_writer_that_drops_what_was_passed_never_strands_however_many_races_it_loses() {
+    let mut run = run("warm-active-active", "upsert-feed", "v2-dropping", 1);
+    let counted = race(run.shard.record());
+    assert!(counted.ticks > 20, "{counted:?}");
+    assert_eq!(counted, WriterRace { ticks: counted.ticks, ..WriterRace::default() });
 }
 
 /// What is wrong with the explanation of a writer's freeze; nothing if it is what the world knows.

@@ -41,7 +41,11 @@ pub(super) fn settings() -> Vec<(String, String, String)> {
     let workload = of_file(file_schema::WORKLOAD, Workload::SETTINGS, "workload");
     let nemesis = of_file(file_schema::NEMESIS, Nemesis::SETTINGS, "nemesis");
     let clusters = SpecimenKind::ALL.into_iter().flat_map(of_cluster);
-    let until = ("until.STEP".to_owned(), "nemesis: time. How long the step lasts.".to_owned());
+    let of_steps = [
+        ("until.STEP", "nemesis: time. How long the step lasts."),
+        ("measure.STEP", "nemesis: whole number. The number of the step's fault: by how much it is."),
+    ];
+    let of_steps = of_steps.map(|(key, about)| (key.to_owned(), about.to_owned()));
     let systems = SYSTEMS.iter().flat_map(|system| {
         let (name, defaults) = (system.name(), system.defaults());
         let ends = defaults.settings.contains(&BOUNDARIES);
@@ -50,7 +54,7 @@ pub(super) fn settings() -> Vec<(String, String, String)> {
         let table = defaults.has_table_options.then(|| ("table.PATH".to_owned(), format!("{name}: {table}")));
         ends.into_iter().chain(table)
     });
-    let all = workload.into_iter().chain(nemesis).chain([until]).chain(clusters).chain(systems);
+    let all = workload.into_iter().chain(nemesis).chain(of_steps).chain(clusters).chain(systems);
     all.map(|(name, about)| (name, about.clone(), about)).collect()
 }
 

@@ -145,7 +145,7 @@ fn run_args(meta: &RunMeta, simulate: bool) -> Result<RunArgs, String> {
     (args.load, args.rate, args.known, args.self_test) = (None, None, None, false);
     let is_in_files = |pair: &String| {
         let key = pair.split('=').next().unwrap_or_default();
-        let of_a_step = Nemesis::PREFIX.is_some_and(|prefix| key.starts_with(prefix));
+        let of_a_step = Nemesis::PREFIXES.iter().any(|prefix| key.starts_with(prefix));
         of_a_step || [Workload::SETTINGS, Nemesis::SETTINGS].concat().contains(&key)
     };
     args.set.retain(|pair| !is_in_files(pair));

@@ -18,13 +18,13 @@ pub trait ConfigFile: DeserializeOwned {
     /// The keys of `--set` that belong to this kind. They are spelled as in a file, except `keys`, the number
     /// of live keys per partition.
     const SETTINGS: &'static [&'static str];
-    /// The beginning of further keys, which name a part of the file.
-    const PREFIX: Option<&'static str> = None;
+    /// The beginnings of further keys, which name a part of the file.
+    const PREFIXES: &'static [&'static str] = &[];
     /// The name: the stem of the file name, which is never written in the file.
     fn name(&mut self) -> &mut String;
     /// Tells it the folder of its file, if it was read from one.
     fn set_folder(&mut self, _folder: &Path) {}
-    /// Sets the field of a key in [`ConfigFile::SETTINGS`], or of one with [`ConfigFile::PREFIX`].
+    /// Sets the field of a key in [`ConfigFile::SETTINGS`], or of one with one of [`ConfigFile::PREFIXES`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
     /// The values that parse, but are invalid.
     fn check(&self) -> Vec<InvalidValue>;

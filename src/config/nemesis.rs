@@ -14,6 +14,8 @@ use std::ops::RangeInclusive;
 
 /// `--set until.STEP=TIME`: the step ends this long after its begin.
 const UNTIL: &str = "until.";
+/// `--set measure.STEP=N`: the number of the step's fault, such as the timestamps of a lag.
+const MEASURE: &str = "measure.";
 /// Maximum number of timestamps by which a writer lags.
 const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
@@ -34,7 +36,7 @@ impl ConfigFile for Nemesis {
     const SCHEMA: &'static str = file_schema::NEMESIS;
     const SETTINGS: &'static [&'static str] = &["ending", "reload", "tail", "min-exposure"];
 
-    const PREFIX: Option<&'static str> = Some(UNTIL);
+    const PREFIXES: &'static [&'static str] = &[UNTIL, MEASURE];
 
     fn name(&mut self) -> &mut String {
         &mut self.name
@@ -46,13 +48,11 @@ impl ConfigFile for Nemesis {
             "reload" => self.reload = value.parse().map_err(|_| "write `true` or `false`".to_owned())?,
             "tail" => self.tail = time(value)?,
             "min-exposure" => self.min_exposure = number(value)?,
-            _ => {
-                let id = key.strip_prefix(UNTIL).ok_or("not a setting of a nemesis plan")?;
-                let ids: Vec<&str> = self.steps.iter().map(|step| step.id.as_str()).collect();
-                let no_step = || format!("the plan has no step `{id}`: {}", advise(id, &ids));
-                let at = ids.iter().position(|known| *known == id).ok_or_else(no_step)?;
-                self.steps[at].until = Condition::After(time(value)?);
-            }
+            _ => match (key.strip_prefix(UNTIL), key.strip_prefix(MEASURE)) {
+                (Some(id), _) => step_of(self, id)?.until = Condition::After(time(value)?),
+                (None, Some(id)) => set_measure(step_of(self, id)?, number(value)?)?,
+                (None, None) => return Err("not a setting of a nemesis plan".to_owned()),
+            },
         }
         Ok(())
     }
@@ -65,6 +65,20 @@ impl ConfigFile for Nemesis {
         let swarm = self.swarm.iter().flat_map(|swarm| check_swarm(swarm, &self.steps));
         steps.chain(swarm).chain(check_ending(self)).filter_map(Result::err).collect()
     }
+}
+
+/// The step that a setting names.
+fn step_of<'p>(plan: &'p mut Nemesis, id: &str) -> Result<&'p mut StepSpec, String> {
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    let no_step = || format!("the plan has no step `{id}`: {}", advise(id, &ids));
+    let at = ids.iter().position(|known| *known == id).ok_or_else(no_step)?;
+    Ok(&mut plan.steps[at])
+}
+
+fn set_measure(step: &mut StepSpec, to: u64) -> Result<(), String> {
+    let measure = step.fault.measure_mut();
+    *measure.ok_or_else(|| format!("the fault of `{}` has no number to set", step.id))? = to;
+    Ok(())
 }
 
 /// Refuses what the plan says of a segment that is held back, if none is.
@@ -278,7 +292,7 @@ fn check_after_step(
 /// A fault of size 0 would change nothing.
 fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     let (measure, range, what) = match step.fault {
-        FaultKind::Lag { timestamps } => (timestamps, 1..=LAG_MAX, "timestamps"),
+        FaultKind::Lag { timestamps } => (timestamps, 0..=LAG_MAX, "timestamps"),
         FaultKind::DelayQueue { ms, .. } | FaultKind::Network { mode: NetworkMode::DelayMs(ms), .. } => {
             (ms, 1..=DELAY_MS_MAX, "milliseconds")
         }

@@ -53,7 +53,7 @@ impl Settings {
 
     /// Takes the settings of a workload or a nemesis plan, applies them and checks the result.
     pub fn apply<T: ConfigFile>(&mut self, mut document: T) -> Result<T, ConfigError> {
-        let has_prefix = |key: &str| T::PREFIX.is_some_and(|prefix| key.starts_with(prefix));
+        let has_prefix = |key: &str| T::PREFIXES.iter().any(|prefix| key.starts_with(prefix));
         let is_own = |key: &&String| T::SETTINGS.contains(&key.as_str()) || has_prefix(key);
         for key in self.0.keys().filter(is_own).cloned().collect::<Vec<_>>() {
             let Some(value) = self.take(&key) else {

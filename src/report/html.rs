@@ -15,6 +15,7 @@ mod key_map;
 mod lanes;
 mod node_timelines;
 mod parts;
+mod races;
 mod rates;
 mod run;
 pub mod sweep;

@@ -3,7 +3,7 @@
 use super::coverage::TargetCoverage;
 use super::format::counted;
 use dissent_core::campaign::document::{
-    ArmEntry, CampaignDocument, DrawEntry, PairEntry, RateEntry, StoppedBy,
+    ArmEntry, CampaignDocument, DrawEntry, PairEntry, RaceEntry, RateEntry, StoppedBy,
 };
 use dissent_core::campaign::trend::{TrendEntry, TrendStatus};
 use dissent_core::history::stored_name::stored_name;
@@ -47,7 +47,8 @@ pub fn words(campaign: &CampaignDocument) -> String {
     }
     let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
     let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
-    let lines = lines.chain(drawn).chain(campaign.trends.iter().filter_map(trend));
+    let lines = lines.chain(drawn).chain(campaign.arms.iter().filter_map(raced));
+    let lines = lines.chain(campaign.trends.iter().filter_map(trend));
     for line in lines.chain(tried.iter().map(TargetCoverage::words)) {
         let _ = writeln!(out, "{line}");
     }
@@ -66,6 +67,30 @@ pub(super) fn conclusion(arm: &ArmEntry) -> String {
             interval(&arm.failure)
         ),
     }
+}
+
+/// Below this share, what happens in a tick is called rare.
+const RARE: f64 = 0.05;
+
+/// How often writers of an arm strand. None if none of them raced another one.
+pub(super) fn raced(arm: &ArmEntry) -> Option<String> {
+    let RaceEntry { some_writer, leaving_writer, surviving_writer, visible_freeze, per_tick } =
+        arm.writer_races.as_ref()?;
+    let share = |rate: &RateEntry| rate.share.unwrap_or_default();
+    let percent = |rate| format!("{:.1} %", 100.0 * share(rate));
+    let is_deceptive = share(per_tick) < RARE && share(some_writer) >= RARE;
+    Some(format!(
+        "{}: a writer strands in {} of {} races, one that leaves in {}, one that stays in {}; readers notice \
+         a freeze in {}; in one tick it strands in {}{}",
+        arm.name,
+        rate_words(some_writer),
+        some_writer.trials,
+        percent(leaving_writer),
+        percent(surviving_writer),
+        percent(visible_freeze),
+        rate_words(per_tick),
+        if is_deceptive { ": rare in a tick, but not in a run" } else { "" }
+    ))
 }
 
 /// How much of its configurations an arm has tried. None if all its runs are alike.
@@ -191,7 +216,8 @@ pub fn summary(campaign: &CampaignDocument) -> String {
     let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
     out.push('\n');
     let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
-    let lines = lines.chain(drawn).chain(tried.iter().map(TargetCoverage::words));
+    let lines = lines.chain(drawn).chain(campaign.arms.iter().filter_map(raced));
+    let lines = lines.chain(tried.iter().map(TargetCoverage::words));
     for line in campaign.trends.iter().filter_map(trend).chain(lines) {
         let _ = writeln!(out, "- {}", cell(&line));
     }

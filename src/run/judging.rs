@@ -7,6 +7,7 @@ use crate::report::{html, json, junit, keys, markdown};
 use dissent_core::campaign::coverage::RunCoverage;
 use dissent_core::campaign::overlaps::Overlaps;
 use dissent_core::campaign::write_latency::{WriteLatency, WriteTimes};
+use dissent_core::campaign::writer_race::{RaceWatch, WriterRace};
 use dissent_core::checker::judge::{Oracle, judge_seeing};
 use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
@@ -45,6 +46,8 @@ pub struct JudgedRun {
     pub coverage: RunCoverage,
     /// How long its acknowledged writes took. None if there are none.
     pub write_latency: Option<WriteLatency>,
+    /// How its writers raced each other, if they share a shard and tell.
+    pub writer_race: Option<WriterRace>,
     /// The name of its folder, or the name that a folder would have.
     pub name: String,
     /// From the start of the run to its last event.
@@ -60,21 +63,28 @@ pub struct JudgedRun {
 struct CampaignFigures {
     overlaps: Overlaps,
     writes: WriteTimes,
+    race: RaceWatch,
 }
 
 impl CampaignFigures {
     fn of(meta: &RunMeta) -> CampaignFigures {
-        CampaignFigures { overlaps: Overlaps::of(meta), writes: WriteTimes::default() }
+        CampaignFigures {
+            overlaps: Overlaps::of(meta),
+            writes: WriteTimes::default(),
+            race: RaceWatch::of(meta),
+        }
     }
 
     fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
         self.overlaps.take(t, moment);
         self.writes.take(t, moment);
+        self.race.take(t, moment);
     }
 
     fn added_to(self, judged: JudgedRun) -> JudgedRun {
         let (coverage, write_latency) = (self.overlaps.coverage(), self.writes.latency());
-        JudgedRun { coverage, write_latency, ..judged }
+        let writer_race = self.race.race(&judged.verdict);
+        JudgedRun { coverage, write_latency, writer_race, ..judged }
     }
 }
 
@@ -134,6 +144,7 @@ impl JudgedRun {
             folder: None,
             coverage: RunCoverage::default(),
             write_latency: None,
+            writer_race: None,
             name: String::new(),
             duration: Nanos(0),
             minimum_exit: over,

@@ -5,6 +5,7 @@ use super::part::Parts;
 use super::rate::Rate;
 use super::run_result::RunResult;
 use super::write_latency::WriteLatency;
+use super::writer_race::RaceTotals;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub struct ArmTotals {
     pub found: BTreeMap<String, Found>,
     /// How long the acknowledged writes of each run took.
     pub write_latencies: Vec<WriteLatency>,
+    /// The races of writers that share a shard.
+    pub races: RaceTotals,
     /// Which faults overlapped which events.
     pub coverage: CoverageTotals,
     /// Runs of which nobody knows whether they failed: those that were exposed and inconclusive.
@@ -66,6 +69,7 @@ impl ArmTotals {
         self.rows += result.rows;
         self.write_latencies.extend(result.write_latency);
         self.coverage.add(&result.coverage);
+        result.writer_race.iter().for_each(|race| self.races.add(race));
         if !self.target_versions.contains(&result.target_version) {
             self.target_versions.insert(result.target_version.clone());
         }
@@ -177,6 +181,7 @@ mod tests {
                 target_version,
                 rows: 2,
                 write_latency: None,
+                writer_race: None,
                 coverage,
             }
         });

@@ -7,6 +7,7 @@ use super::part::{Extent, Parts};
 use super::rate::Rate;
 use super::trend::{ArmSeries, TrendEntry};
 use super::write_latency::WriteLatency;
+use super::writer_race::RaceTotals;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,9 @@ pub struct ArmEntry {
     pub failure: RateEntry,
     /// The kinds of findings, the most frequent one first.
     pub found: Vec<FoundEntry>,
+    /// How its writers raced each other. Absent if they share no shard, or do not log what they decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer_races: Option<RaceEntry>,
     /// Which faults of its schedules overlapped which events.
     #[serde(default)]
     pub coverage: Vec<CoverageRow>,
@@ -149,6 +153,31 @@ pub struct FoundEntry {
     /// The commands that repeat these runs.
     #[serde(default)]
     pub commands: Vec<String>,
+}
+
+/// How often a writer strands that shares a shard with others: it keeps what the shard has passed, and waits
+/// for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RaceEntry {
+    /// The runs in which some writer strands, of those in which two or more raced each other.
+    pub some_writer: RateEntry,
+    /// Those in which one strands that is gone in the end.
+    pub leaving_writer: RateEntry,
+    /// Those in which one strands that is still there in the end.
+    pub surviving_writer: RateEntry,
+    /// Those in which readers notice a freeze.
+    pub visible_freeze: RateEntry,
+    /// The timestamps at which the first writer strands, of those that two or more could write before.
+    pub per_tick: RateEntry,
+}
+
+impl RaceEntry {
+    fn of(totals: &RaceTotals) -> Option<RaceEntry> {
+        let [some_writer, leaving_writer, surviving_writer, visible_freeze, per_tick] =
+            totals.rates()?.map(RateEntry::of);
+        Some(RaceEntry { some_writer, leaving_writer, surviving_writer, visible_freeze, per_tick })
+    }
 }
 
 /// How often something happens.
@@ -243,6 +272,7 @@ impl ArmEntry {
             write_latency: WriteLatency::median(&totals.write_latencies),
             failure: RateEntry::of(totals.failures()),
             found,
+            writer_races: RaceEntry::of(&totals.races),
             coverage: totals.coverage.rows(),
         }
     }

@@ -48,6 +48,7 @@ mod tests {
             target_version: "1".to_owned(),
             rows: 1,
             write_latency: None,
+            writer_race: None,
             coverage: RunCoverage::default(),
         };
         let mut parts = Parts::default();

@@ -14,3 +14,4 @@ pub mod rate;
 pub mod run_result;
 pub mod trend;
 pub mod write_latency;
+pub mod writer_race;

@@ -121,6 +121,7 @@ mod tests {
                 target_version,
                 rows: 1,
                 write_latency: None,
+                writer_race: None,
                 coverage,
             }
         };

@@ -2,6 +2,7 @@
 
 use super::coverage::RunCoverage;
 use super::write_latency::WriteLatency;
+use super::writer_race::WriterRace;
 use crate::checker::verdict::VerdictOutcome;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub struct RunResult {
     /// How long its acknowledged writes took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_latency: Option<WriteLatency>,
+    /// How its writers raced each other, if they share a shard and tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer_race: Option<WriterRace>,
     /// Which faults overlapped which events.
     #[serde(default, skip_serializing_if = "RunCoverage::is_empty")]
     pub coverage: RunCoverage,

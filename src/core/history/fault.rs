@@ -155,6 +155,23 @@ pub enum FaultKind {
     DiskFull,
 }
 
+impl FaultKind {
+    /// The number that says by how much it is. `None` for a fault without one, or with one that may be
+    /// negative.
+    pub fn measure_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            FaultKind::Lag { timestamps: measure }
+            | FaultKind::DelayQueue { ms: measure, .. }
+            | FaultKind::SlowNode { times: measure }
+            | FaultKind::Network {
+                mode: NetworkMode::DelayMs(measure) | NetworkMode::DropPercent(measure),
+                ..
+            } => Some(measure),
+            _ => None,
+        }
+    }
+}
+
 /// A fault with everything filled in: plain data, and enough to cure it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {

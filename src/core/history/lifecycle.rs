@@ -104,3 +104,41 @@ pub struct GateCounts {
     /// How many of them it saw registered.
     pub registered: Option<u64>,
 }
+
+/// The fields of `appended`: an append moved a shared frontier.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Appended {
+    /// The shared frontier.
+    pub object: String,
+    /// Where it was.
+    pub from: u64,
+    /// Where it is.
+    pub to: u64,
+    /// Who made the append, if another node logged it.
+    #[serde(default)]
+    pub by: Option<NodeName>,
+}
+
+/// A node and its incarnation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NodeName {
+    /// Its name.
+    pub name: String,
+    /// Its incarnation, if that is logged.
+    #[serde(default)]
+    pub incarnation: Option<u64>,
+}
+
+/// The fields of `drain`: a writer decided on what it buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Drain {
+    /// The shared frontier, as far as the writer knew.
+    pub shard: u64,
+    /// How many buffered entries the shared frontier has passed.
+    pub passed: u64,
+    /// How many of these the writer does not keep.
+    pub dropped: u64,
+    /// The earliest time that it still buffers.
+    #[serde(default)]
+    pub earliest: Option<u64>,
+}

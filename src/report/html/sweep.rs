@@ -2,10 +2,10 @@
 
 use super::coverage;
 use super::parts::{code, document, folded, outcome_class, page_of, prose, scroll};
-use super::rates;
+use super::{races, rates};
 use crate::report::coverage::TargetCoverage;
 use crate::report::format::{count, counted, span};
-use crate::report::sweep::{conclusion, counts, drawn, paired, rate_words, status, stopped, trend};
+use crate::report::sweep::{conclusion, counts, drawn, paired, raced, rate_words, status, stopped, trend};
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument};
 use dissent_core::campaign::trend::{ArmSeries, SeriesPoint, TrendEntry, TrendStatus};
 use dissent_core::campaign::write_latency::WriteLatency;
@@ -32,6 +32,7 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
             a href="#conclusions" { "Conclusions" }
             @if found { a href="#found" { "Found" } }
             @if has_trends { a href="#trends" { "Earlier sweeps" } }
+            @if races::has_races(campaign) { a href="#races" { "Writers" } }
             @if !tried.is_empty() { a href="#coverage" { "What was tried" } }
             a href="#arms" { "Arms" }
             @if !kept.is_empty() { a href="#kept" { "Runs that were kept" } }
@@ -51,6 +52,7 @@ pub fn page(campaign: &CampaignDocument, kept: &[String]) -> String {
             (conclusions(campaign))
             @if found { (found_section(campaign)) }
             @if has_trends { (trends(campaign)) }
+            @if races::has_races(campaign) { (races::section(campaign)) }
             @if !tried.is_empty() { (coverage::section(&tried)) }
             (arms(campaign))
             @if !kept.is_empty() {
@@ -97,6 +99,7 @@ fn news(campaign: &CampaignDocument) -> Markup {
 
 fn conclusions(campaign: &CampaignDocument) -> Markup {
     let of_arms = campaign.arms.iter().map(conclusion).chain(campaign.arms.iter().filter_map(drawn));
+    let of_arms = of_arms.chain(campaign.arms.iter().filter_map(raced));
     let lines: Vec<String> = of_arms.chain(campaign.pairs.iter().map(paired)).collect();
     let list = html! { ul.checklist { @for line in &lines { li { (prose(line)) } } } };
     html! {

@@ -433,6 +433,7 @@ fn result(id: RunId, judged: &JudgedRun) -> RunResult {
         target_version: judged.meta.target_version.clone(),
         rows: verdict.compared.rows,
         write_latency: judged.write_latency,
+        writer_race: judged.writer_race,
         coverage: judged.coverage.clone(),
     }
 }

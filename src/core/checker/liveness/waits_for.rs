@@ -5,11 +5,12 @@
 use super::stall::FrontierTimeline;
 use super::stall_window::StallWindow;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
-use crate::checker::tables::shard_log::{NodeName, ShardLog, WriterLog};
+use crate::checker::tables::shard_log::{ShardLog, WriterLog};
 use crate::checker::verdict::{
     Confidence, DrainDecision, LoggedAt, PassedValue, PassingAppend, SeenAt, WaitsFor,
 };
 use crate::history::frontier::{Frontier, InputMerge};
+use crate::history::lifecycle::NodeName;
 
 /// A frozen frontier and what may hold it back.
 pub(super) struct FrozenFrontier<'s, 'h> {

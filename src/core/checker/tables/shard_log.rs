@@ -2,32 +2,13 @@
 //! writers buffer. See the vocabulary in `history/lifecycle.rs`.
 
 use crate::checker::verdict::EventPoint;
-use crate::history::lifecycle::LifecycleRecord;
+use crate::history::lifecycle::{Appended, Drain, LifecycleRecord};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The kinds of events that explain a freeze.
 pub(crate) const KINDS: [&str; 4] = ["appended", "append-lost", "buffered", "drain"];
-
-/// An append that moved a shared frontier.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Appended {
-    pub(crate) object: String,
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    /// Who made it, if another node logged it.
-    #[serde(default)]
-    pub(crate) by: Option<NodeName>,
-}
-
-/// A node and its incarnation.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct NodeName {
-    pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) incarnation: Option<u64>,
-}
 
 /// An append that found the shared frontier elsewhere.
 #[derive(Debug, Deserialize)]
@@ -43,18 +24,6 @@ pub(crate) struct Buffered {
     pub(crate) last: u64,
     /// The shared frontier, as far as the writer knew.
     pub(crate) shard: u64,
-}
-
-/// A writer's decision on what it buffers.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Drain {
-    /// The shared frontier, as far as the writer knew.
-    pub(crate) shard: u64,
-    pub(crate) passed: u64,
-    pub(crate) dropped: u64,
-    /// The earliest time that it still buffers.
-    #[serde(default)]
-    pub(crate) earliest: Option<u64>,
 }
 
 /// The fields of `boot`.
