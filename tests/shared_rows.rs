@@ -1,10 +1,11 @@
 //! Copies that are counted by their checksum: the verdict is the same as with every copy read.
 
 use crate::support::sim;
+use dissent::report::terminal::{Style, summary};
 use dissent::run::run_spec::RunSpec;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{ByChecksum, DoubtKind, Verdict, VerdictOutcome};
-use dissent_core::history::event::{Event, TimedEvent};
+use dissent_core::history::event::{Event, ReadTraffic, TimedEvent};
 use dissent_core::history::row::{Base, CopyState, Read, ReadValidity, Row};
 use dissent_core::history::run_record::{MemoryRecord, RunRecord as _};
 use dissent_core::history::trust::TrustChecksums;
@@ -139,4 +140,18 @@ fn copies_whose_rows_nothing_backs_are_not_counted() {
         let verdict = stored(&record);
         assert_eq!((verdict.outcome, verdict.compared.by_checksum), (VerdictOutcome::Inconclusive, None));
     }
+}
+
+#[test]
+fn what_the_reads_took_is_told_as_it_was_after_the_last_capture() {
+    let [(spec, _), ..] = plans();
+    let mut record = read_whole(&spec);
+    let t = record.events.last().expect("an event").t;
+    for (queries, bytes) in [(12, 1_000), (840, 1_940_000_000)] {
+        record.events.push(TimedEvent { t, event: Event::ReadTraffic(ReadTraffic { queries, bytes }) });
+    }
+    let verdict = stored(&record);
+    assert_eq!(verdict.outcome, VerdictOutcome::Pass);
+    let told = summary(&verdict, &record.meta, Style { colour: false, width: 120 });
+    assert!(told.contains("reading took 840 queries and 1.9 GB"), "{told}");
 }

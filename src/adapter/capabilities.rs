@@ -3,7 +3,7 @@
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::{CurrentRowsAnswer, Snapshot};
-use dissent_core::history::event::{Op, OpOutcome, ProcessExit};
+use dissent_core::history::event::{Op, OpOutcome, ProcessExit, ReadTraffic};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::lifecycle::LifecycleRecord;
@@ -135,6 +135,10 @@ pub trait RawReads: Send + Sync {
         to: u64,
         out: RowSink<'_, Row>,
     ) -> Result<(), TargetError>;
+    /// What all reads so far took. `None` if that is not counted.
+    fn traffic(&self) -> Option<ReadTraffic> {
+        None
+    }
     /// Reads the current flags of a partition that changed after version `since`. 0 means all.
     async fn current_rows(
         &self,

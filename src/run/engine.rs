@@ -10,7 +10,7 @@ use crate::exit::StopSignal;
 use crate::target_error::TargetError;
 use dissent_core::conductor::{Command, Conductor, Input, RowsAnswer, Timing};
 use dissent_core::generator::delivery::Delivery;
-use dissent_core::history::event::{Event, Op, OpOutcome, ProcessExit, TimedEvent};
+use dissent_core::history::event::{Event, Op, OpOutcome, ProcessExit, ReadTraffic, TimedEvent};
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
 use dissent_core::history::run_record::RunMeta;
@@ -206,6 +206,9 @@ impl Engine<'_> {
     }
 
     fn record(&mut self, now: Nanos, event: Event) {
+        if let (Event::CaptureEnd { .. }, Some(traffic)) = (&event, self.traffic()) {
+            self.record(now, Event::ReadTraffic(traffic));
+        }
         self.observer.event(now, &event);
         let captured = matches!(event, Event::CaptureEnd { .. });
         if self.ended.unrecorded.is_none() {
@@ -215,6 +218,11 @@ impl Engine<'_> {
         if captured {
             self.read_log(false);
         }
+    }
+
+    /// What reading the target has taken so far.
+    fn traffic(&self) -> Option<ReadTraffic> {
+        self.target.raw_reads.as_ref()?.traffic()
     }
 
     fn note(&mut self, written: Result<(), StoreError>) {

@@ -178,6 +178,7 @@ impl Reads {
         let ask = async {
             let body = send(&url, query).await?;
             let size = body.len() as u64;
+            self.queries.fetch_add(1, Ordering::Relaxed);
             self.received.fetch_add(size, Ordering::Relaxed);
             rows(&url, &body).map(|rows| (rows, size))
         };

@@ -16,6 +16,7 @@ use crate::adapter::throttle::Gate;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
+use dissent_core::history::event::ReadTraffic;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
 use dissent_core::history::schema::{Column, Schema, Type};
 use dissent_core::seed::number_of;
@@ -23,7 +24,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -82,7 +83,9 @@ pub(super) struct Reads {
     pub(super) turns: Turns,
     /// The bytes of a row, on average over the widest page so far.
     pub(super) row_bytes: AtomicU64,
-    /// Bytes of the answers to queries.
+    /// The queries that were answered.
+    pub(super) queries: AtomicU64,
+    /// Bytes of their answers.
     pub(super) received: AtomicU64,
 }
 
@@ -100,6 +103,7 @@ impl Reads {
             gate,
             turns: Turns::default(),
             row_bytes: AtomicU64::new(ROW_BYTES),
+            queries: AtomicU64::new(0),
             received: AtomicU64::new(0),
         }
     }
@@ -278,6 +282,11 @@ impl RawReads for Reads {
             }
         }
         Ok(())
+    }
+
+    fn traffic(&self) -> Option<ReadTraffic> {
+        let [queries, bytes] = [&self.queries, &self.received].map(|it| it.load(Ordering::Relaxed));
+        Some(ReadTraffic { queries, bytes })
     }
 
     async fn current_rows(

@@ -212,6 +212,7 @@ impl<'h> Judge<'h> {
 
     fn note_compared(&mut self, partitions: &mut [PartitionCompared<'_>]) {
         let verdict = &mut self.verdict;
+        verdict.compared.traffic = self.history.traffic;
         verdict.compared.by_checksum = shared_reads::count(&self.history.reads);
         let mut unproven = BTreeMap::new();
         for partition in partitions {

@@ -19,6 +19,16 @@ pub struct TimedEvent {
     pub event: Event,
 }
 
+/// What reading a target has taken since the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReadTraffic {
+    /// The queries that were answered, those that only found out who would answer included.
+    pub queries: u64,
+    /// The bytes of the answers.
+    pub bytes: u64,
+}
+
 /// The phases of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -196,6 +206,8 @@ pub enum Event {
     CurrentRead(CurrentRead),
     /// The contents of a shard were read.
     Contents(super::shard_snapshot::ShardSnapshot),
+    /// What reading the target took up to the end of the capture, if its adapter counts that.
+    ReadTraffic(ReadTraffic),
     /// A capture ended.
     CaptureEnd {
         /// Its number.

@@ -1,10 +1,11 @@
 //! A question and its answer, and what answers of every kind say alike.
 
-use crate::report::format::{count, counted, excused, len, printable};
+use crate::report::format::{bytes, count, counted, excused, len, printable};
 use dissent_core::checker::verdict::{
     ByChecksum, CheckResult, Doubt, DoubtKind, Finding, FindingKind, Status, Verdict,
 };
 use dissent_core::history::check_name::CheckName;
+use dissent_core::history::event::ReadTraffic;
 use dissent_core::history::stored_name::stored_name;
 
 /// Doubts listed in the answers; the page has a section with more.
@@ -91,6 +92,7 @@ pub(in crate::report) fn steps(in_order: Vec<String>) -> Answer {
 pub(in crate::report) fn certainty(ground_and_otherwise: String, verdict: &Verdict) -> Answer {
     let mut short = vec![ground_and_otherwise];
     short.extend(verdict.compared.by_checksum.as_ref().map(by_checksum));
+    short.extend(verdict.compared.traffic.as_ref().map(traffic));
     short.extend(verdict.doubts.iter().take(DOUBTS_NAMED).map(doubt_line));
     if verdict.doubts.len() > DOUBTS_NAMED {
         let rest = (verdict.doubts.len() - DOUBTS_NAMED) as u64;
@@ -103,6 +105,11 @@ pub(in crate::report) fn certainty(ground_and_otherwise: String, verdict: &Verdi
         more: Vec::new(),
         page_only: false,
     }
+}
+
+/// What reading the target took.
+fn traffic(took: &ReadTraffic) -> String {
+    format!("reading took {} and {}", counted(took.queries, "query"), bytes(took.bytes))
 }
 
 /// How much was counted by checksums instead of being read.

@@ -9,7 +9,7 @@ use super::shared_reads::{self, Refutation};
 use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
 use crate::checker::tables::shard_log::ShardLog;
 use crate::checker::verdict::{Doubt, DoubtKind};
-use crate::history::event::{Event, Phase, ProcessExit};
+use crate::history::event::{Event, Phase, ProcessExit, ReadTraffic};
 use crate::history::fault::{Fault, FaultKind, StepId};
 use crate::history::lifecycle::LifecycleRecord;
 use crate::history::row::{CurrentRead, Read, Segment};
@@ -120,6 +120,8 @@ pub(crate) struct History<'e> {
     pub(crate) settled: Option<bool>,
     /// Whether reading back the log failed.
     pub(crate) log_failed: bool,
+    /// What reading the target took, up to the last capture.
+    pub(crate) traffic: Option<ReadTraffic>,
     /// What shows that checksums say nothing of rows, while events are read.
     checksums_refuted: Option<Refutation>,
     /// Doubts that the events themselves raise.
@@ -152,6 +154,7 @@ impl<'e> History<'e> {
             settled: None,
             log_failed: false,
             checksums_refuted: None,
+            traffic: None,
             doubts: Vec::new(),
             captures_ended: 0,
         };
@@ -270,6 +273,7 @@ impl<'e> History<'e> {
             Event::Segment { segment } => self.take_segment(segment),
             Event::CaptureBegin { capture, .. } => self.captures.push(Capture { number: *capture, t }),
             Event::CaptureEnd { .. } => self.captures_ended = self.captures.len(),
+            Event::ReadTraffic(traffic) => self.traffic = Some(*traffic),
             Event::ChecksumsRefuted { segment, reads } => {
                 self.checksums_refuted.get_or_insert(Refutation { segment: segment.clone(), reads: *reads });
             }

@@ -4,6 +4,7 @@
 //! Fields may be added within a version; a change of meaning raises [`VERSION`].
 
 use crate::history::check_name::CheckName;
+use crate::history::event::ReadTraffic;
 use crate::history::schema::rules::Absence;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -213,6 +214,9 @@ pub struct Compared {
     pub captures: u32,
     /// Offsets not compared on a replica because it had not loaded them at the last capture, by replica.
     pub not_loaded: BTreeMap<String, u64>,
+    /// What reading the target took; absent if its adapter does not count that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<ReadTraffic>,
     /// How much of this was counted by checksums of committed copies; absent if every copy was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_checksum: Option<ByChecksum>,
