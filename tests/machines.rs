@@ -103,29 +103,40 @@ fn a_measure_that_changes_nothing_or_too_much_is_refused() {
     }
 }
 
-/// Plan, settings, and the first words of the last line.
-const ARMS: [(&str, &[&str], &str); 9] = [
-    ("partition-one", &[], "FAIL one-differs"),
-    ("partition-one", &["guard=partition-gate"], "PASS"),
-    ("flaky-network", &["guard=partition-gate"], "PASS"),
-    ("slow-one", &["guard=partition-gate"], "PASS"),
-    ("full-disk", &["guard=timed-wait"], "FAIL one-differs"),
-    ("full-disk", &["guard=partition-gate"], "PASS"),
-    ("late-transition", &["guard=timed-wait", "wait=1min"], "PASS"),
-    ("wrong-clock", &["guard=timed-wait", "wait=1min"], "FAIL one-differs"),
-    ("wrong-clock", &["guard=partition-gate"], "PASS"),
-];
+/// Over processes and sockets a plan finds the guard that it is for, or acquits the right one: its last line
+/// begins with these words.
+fn over_processes(plan: &str, set: &[&str], words: &str) {
+    let results = tempfile::tempdir().expect("a folder");
+    let set = set.iter().flat_map(|pair| ["--set", pair]);
+    let run = ["run", "specimen-segments", "partial-upsert", plan, "--seed", "2"].into_iter().chain(set);
+    let output = place::run(results.path(), &run.collect::<Vec<_>>());
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = out.lines().last().unwrap_or_default();
+    assert!(last.starts_with(words), "{plan}: {}", place::told(&output));
+}
 
-/// Goal: over processes and sockets each plan finds the guard that it is for, and acquits the right one.
-#[test]
-fn over_processes_each_plan_finds_what_it_hunts_and_a_right_guard_passes() {
-    for (plan, set, words) in ARMS {
-        let results = tempfile::tempdir().expect("a folder");
-        let set = set.iter().flat_map(|pair| ["--set", pair]);
-        let run = ["run", "specimen-segments", "partial-upsert", plan, "--seed", "2"].into_iter().chain(set);
-        let output = place::run(results.path(), &run.collect::<Vec<_>>());
-        let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        let last = out.lines().last().unwrap_or_default();
-        assert!(last.starts_with(words), "{plan}: {}", place::told(&output));
-    }
+/// A test for each arm, so that they wait side by side.
+macro_rules! over_processes {
+    ($($name:ident: $plan:literal $set:expr => $words:literal,)*) => {
+        mod processes {
+            $(
+                #[test]
+                fn $name() {
+                    super::over_processes($plan, &$set, $words);
+                }
+            )*
+        }
+    };
+}
+
+over_processes! {
+    a_partition_is_found: "partition-one" [] => "FAIL one-differs",
+    a_partition_is_waited_for: "partition-one" ["guard=partition-gate"] => "PASS",
+    lost_messages_are_sent_again: "flaky-network" ["guard=partition-gate"] => "PASS",
+    a_slow_node_is_waited_for: "slow-one" ["guard=partition-gate"] => "PASS",
+    a_full_disk_is_found: "full-disk" ["guard=timed-wait"] => "FAIL one-differs",
+    a_full_disk_is_waited_for: "full-disk" ["guard=partition-gate"] => "PASS",
+    a_long_wait_passes: "late-transition" ["guard=timed-wait", "wait=1min"] => "PASS",
+    a_wrong_clock_is_found: "wrong-clock" ["guard=timed-wait", "wait=1min"] => "FAIL one-differs",
+    a_wrong_clock_does_not_matter: "wrong-clock" ["guard=partition-gate"] => "PASS",
 }

@@ -16,7 +16,7 @@ use specimen::segments::ServerTruth;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Enough to see a broken arm. The release build runs a thousand.
-const SEEDS: u32 = 6;
+const SEEDS: u32 = 3;
 
 fn arm(nemesis: &str, set: &[&str]) -> CampaignSummary {
     let results = tempfile::tempdir().expect("a folder");
