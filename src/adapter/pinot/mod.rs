@@ -25,6 +25,7 @@ mod produce_queue;
 mod query;
 mod query_result;
 mod reads;
+mod routing;
 mod rules;
 mod server_log;
 mod supported_faults;

@@ -19,9 +19,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// After this long without an answer of the wanted server, the broker counts as leaving it out, for the
-/// same time.
-const ROUTING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two rounds of queries.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -114,29 +111,26 @@ impl Reads {
         })
     }
 
-    /// The rows of a query, answered by the wanted server. The broker decides whose turn it is. It leaves
-    /// a server out, or refuses all queries, while a segment changes its state. That passes, except for a
-    /// server that lacks a segment. Such a server then gets only one round of queries for a while. None if
-    /// the wanted server gave no answer with rows.
+    /// The rows of a query, answered by the wanted server. The broker decides whose turn it is, and may leave
+    /// it out for a while ([`super::routing`]). None if the wanted server gave no answer with rows.
     pub(super) async fn answer(
         &self,
         replica: &str,
         query: &Query,
     ) -> Result<Option<AnswerRows>, TargetError> {
         let host = self.cluster.host(replica)?;
-        let unrouted = self.unrouted.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
-        let until = Instant::now() + if unrouted { Duration::ZERO } else { ROUTING_TIMEOUT };
+        let patience = self.routes.lock().await.patience(replica, Instant::now());
+        let until = Instant::now() + patience;
         loop {
             match self.ask_in_turn(&host, query).await {
                 Ok(Some(rows)) => {
-                    self.unrouted.lock().await.remove(replica);
+                    self.routes.lock().await.answered(replica);
                     return Ok(Some(rows));
                 }
                 Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
                 failed => {
-                    if !unrouted {
-                        let until = Instant::now() + ROUTING_TIMEOUT;
-                        self.unrouted.lock().await.insert(replica.to_owned(), until);
+                    if !patience.is_zero() {
+                        self.routes.lock().await.unanswered(replica, Instant::now());
                     }
                     return failed;
                 }

@@ -8,6 +8,7 @@ use super::cluster::PinotCluster;
 use super::foreign_table;
 use super::pages::ROW_BYTES;
 use super::query_result;
+use super::routing::Routes;
 use super::table::{parse_segment_name, realtime};
 use super::turns::Turns;
 use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
@@ -75,8 +76,8 @@ pub(super) struct Reads {
     built: Mutex<BTreeMap<(String, String), CopyOrigin>>,
     /// By replica and partition.
     shown: Mutex<BTreeMap<(String, u32), CurrentDocs>>,
-    /// The time until which a replica that the broker leaves out gets only one round of queries.
-    pub(super) unrouted: Mutex<BTreeMap<String, Instant>>,
+    /// How long the broker may leave each server out.
+    pub(super) routes: Mutex<Routes>,
     /// Limits the load on the cluster, which other people may use.
     pub(super) gate: Gate,
     /// Whose turn it is at the broker.
@@ -99,7 +100,7 @@ impl Reads {
             seen: Mutex::default(),
             built: Mutex::default(),
             shown: Mutex::default(),
-            unrouted: Mutex::default(),
+            routes: Mutex::default(),
             gate,
             turns: Turns::default(),
             row_bytes: AtomicU64::new(ROW_BYTES),
@@ -183,6 +184,7 @@ impl RawReads for Reads {
     async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
         let table = realtime(&self.schema.table);
         let incarnation = self.cluster.session(replica).await?;
+        self.routes.lock().await.seen(replica, incarnation, Instant::now());
         let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
         if crcs.as_ref().is_err_and(wire::is_absent) {
             // The server has nothing of the table.
