@@ -86,6 +86,8 @@ fn a_measure_that_changes_nothing_or_too_much_is_refused() {
     let cases = [
         (network("{ drop-percent = 100 }"), Some("network by 100 percent")),
         (network("{ drop-percent = 99 }"), None),
+        (network("{ throttle-per-second = 0 }"), Some("network by 0 messages a second")),
+        (network("{ throttle-per-second = 5 }"), None),
         (network("{ delay-ms = 0 }"), Some("network by 0 milliseconds")),
         (network("\"cut-incoming\""), None),
         (network("\"cut\""), Some("")),

@@ -98,7 +98,12 @@ fn drawable_faults(target: &RunTarget) -> Result<Vec<FaultKind>, ConfigError> {
         external.is_none_or(|own| adapter::check_run(&own.file, &own.path, [*kind].into_iter()).is_ok())
     };
     let queues = [Queue::Feedback, Queue::Append].map(|queue| FaultKind::DelayQueue { queue, ms: 1 });
-    let modes = [NetworkMode::CutIncoming, NetworkMode::DelayMs(1), NetworkMode::DropPercent(1)];
+    let modes = [
+        NetworkMode::CutIncoming,
+        NetworkMode::DelayMs(1),
+        NetworkMode::DropPercent(1),
+        NetworkMode::ThrottlePerSecond(1),
+    ];
     let peers = [Peer::Controller, Peer::Service].into_iter();
     let network = peers.flat_map(|peer| modes.map(|mode| FaultKind::Network { peer, mode }));
     let all = FaultKind::ALL.into_iter().chain(queues).chain(network).filter(|kind| is_drawable(*kind));

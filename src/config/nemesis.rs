@@ -20,6 +20,8 @@ const MEASURE: &str = "measure.";
 const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
 const DELAY_MS_MAX: u64 = 600_000;
+/// The most messages a second to which a network is throttled: above, nothing would be.
+const MESSAGES_MAX: u64 = 1_000;
 /// The most times longer that a slow node takes.
 const TIMES_SLOWER_MAX: u64 = 1_000;
 /// The farthest that a clock jumps, in milliseconds: a year.
@@ -297,6 +299,9 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
             (ms, 1..=DELAY_MS_MAX, "milliseconds")
         }
         FaultKind::Network { mode: NetworkMode::DropPercent(percent), .. } => (percent, 1..=99, "percent"),
+        FaultKind::Network { mode: NetworkMode::ThrottlePerSecond(messages), .. } => {
+            (messages, 1..=MESSAGES_MAX, "messages a second")
+        }
         FaultKind::ClockJump { ms } => (ms.unsigned_abs(), 1..=JUMP_MS_MAX, "milliseconds"),
         FaultKind::SlowNode { times } => (times, 2..=TIMES_SLOWER_MAX, "times"),
         _ => return Ok(()),

@@ -13,6 +13,7 @@ pub fn host_fault(kind: FaultKind) -> Option<HostFault> {
             NetworkMode::CutOutgoing => HostFault::CutOutgoing,
             NetworkMode::DelayMs(ms) => HostFault::DelayMs(ms),
             NetworkMode::DropPercent(percent) => HostFault::DropPercent(percent),
+            NetworkMode::ThrottlePerSecond(messages) => HostFault::ThrottlePerSecond(messages),
         }),
         FaultKind::SlowNode { times } => Some(HostFault::Slow(times)),
         FaultKind::ClockJump { ms } => Some(HostFault::ClockMs(ms)),

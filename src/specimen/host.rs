@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// One millisecond, in nanoseconds.
 pub(crate) const MILLISECOND: u64 = 1_000_000;
+/// One second, in nanoseconds.
+const SECOND: u64 = 1_000 * MILLISECOND;
 
 /// Something that is wrong with a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub enum HostFault {
     DelayMs(u64),
     /// So many percent of the messages are lost.
     DropPercent(u64),
+    /// So many messages pass in a second, both ways together. The others wait for their turn.
+    ThrottlePerSecond(u64),
     /// Its processes take so many times as long.
     Slow(u64),
     /// Its wall clock is ahead by so many milliseconds, or behind if negative.
@@ -34,6 +38,13 @@ pub enum HostFault {
 pub(crate) enum Direction {
     Incoming,
     Outgoing,
+}
+
+/// The path of a machine's messages, as far as it remembers them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Link {
+    /// When the next message may pass, in nanoseconds.
+    free: u64,
 }
 
 /// A process sends a call again so long after it or its answer was lost, in nanoseconds.
@@ -53,8 +64,15 @@ impl Host {
         };
     }
 
-    /// How much longer a message takes, in nanoseconds. None if it is lost. `below` draws a random number.
-    pub(crate) fn travel(&self, way: Direction, mut below: impl FnMut(u64) -> u64) -> Option<u64> {
+    /// How much longer a message takes that is sent `now`, in nanoseconds. None if it is lost. `below` draws
+    /// a random number.
+    pub(crate) fn travel(
+        &self,
+        way: Direction,
+        now: u64,
+        link: &mut Link,
+        mut below: impl FnMut(u64) -> u64,
+    ) -> Option<u64> {
         let mut longer = 0;
         for fault in self.0.values() {
             let passes = match *fault {
@@ -66,6 +84,12 @@ impl Host {
                     true
                 }
                 HostFault::DropPercent(percent) => below(100) >= percent,
+                HostFault::ThrottlePerSecond(messages) => {
+                    let turn = link.free.max(now);
+                    link.free = turn + SECOND / messages.max(1);
+                    longer += turn - now;
+                    true
+                }
                 HostFault::Slow(_) | HostFault::ClockMs(_) | HostFault::DiskFull => true,
             };
             if !passes {
@@ -105,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_message_passes_what_is_wrong_under_every_name() {
-        let way = |host: &Host, way| host.travel(way, |bound| bound - 1);
+        let way = |host: &Host, way| host.travel(way, 0, &mut Link::default(), |bound| bound - 1);
         let mut host = Host::default();
         host.set("slow", Some(HostFault::DelayMs(3)));
         assert_eq!(way(&host, Direction::Incoming), Some(3 * MILLISECOND));
         host.set("lossy", Some(HostFault::DropPercent(99)));
         assert_eq!(way(&host, Direction::Incoming), Some(3 * MILLISECOND), "the draw is 99 of 100");
-        assert_eq!(host.travel(Direction::Incoming, |_| 0), None);
+        assert_eq!(host.travel(Direction::Incoming, 0, &mut Link::default(), |_| 0), None);
         host.set("lossy", None);
         host.set("deaf", Some(HostFault::CutIncoming));
         assert_eq!(
@@ -126,6 +150,21 @@ mod tests {
         host.set("deaf", Some(HostFault::Partition));
         assert_eq!((way(&host, Direction::Incoming), way(&host, Direction::Outgoing)), (None, None));
     }
+
+    #[test]
+    fn a_throttled_message_waits_for_its_turn_whichever_way_it_goes() {
+        let (mut host, mut link) = (Host::default(), Link::default());
+        host.set("narrow", Some(HostFault::ThrottlePerSecond(4)));
+        let mut at = |ms: u64, way| host.travel(way, ms * MILLISECOND, &mut link, |_| 0);
+        let waits = [
+            at(0, Direction::Incoming),
+            at(10, Direction::Outgoing),
+            at(20, Direction::Incoming),
+            at(2_000, Direction::Incoming),
+        ];
+        assert_eq!(waits, [0, 240, 480, 0].map(|ms| Some(ms * MILLISECOND)));
+    }
+
     #[test]
     fn the_slowest_of_several_faults_counts_and_without_one_it_runs_at_full_speed() {
         let mut host = Host::default();
@@ -137,6 +176,7 @@ mod tests {
         host.set("more", None);
         assert_eq!(host.times(), 3);
     }
+
     #[test]
     fn a_clock_is_wrong_by_all_that_is_wrong_with_it_and_never_before_its_beginning() {
         let mut host = Host::default();

@@ -1,7 +1,7 @@
 //! Virtual time for processes that poll a service: scheduled events, travel times of calls, and paused
 //! processes. It reads no clock and never sleeps. The same seed gives the same times to the last byte.
 
-use crate::host::{Direction, Host, HostFault, MILLISECOND};
+use crate::host::{Direction, Host, HostFault, Link, MILLISECOND};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub(crate) struct VirtualTime<D> {
     paused: BTreeMap<usize, Vec<D>>,
     /// What is wrong with the machines of processes.
     hosts: BTreeMap<usize, Host>,
+    /// The paths of their messages.
+    links: BTreeMap<usize, Link>,
 }
 
 impl<D> VirtualTime<D> {
@@ -33,6 +35,7 @@ impl<D> VirtualTime<D> {
             poll_ms,
             paused: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            links: BTreeMap::new(),
         }
     }
 
@@ -112,8 +115,9 @@ impl<D> VirtualTime<D> {
 
     /// How much longer a message to or from a process takes, in nanoseconds. None if it is lost.
     pub(crate) fn travel(&mut self, process: usize, way: Direction) -> Option<u64> {
-        let rng = &mut self.rng;
-        self.hosts.get(&process).map_or(Some(0), |host| host.travel(way, |bound| rng.next_u64() % bound))
+        let Some(host) = self.hosts.get(&process) else { return Some(0) };
+        let (rng, link) = (&mut self.rng, self.links.entry(process).or_default());
+        host.travel(way, self.now, link, |bound| rng.next_u64() % bound)
     }
 
     pub(crate) fn is_paused(&self, process: usize) -> bool {

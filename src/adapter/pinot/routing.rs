@@ -1,8 +1,8 @@
 //! How long the broker may leave a server out of its answers before it counts as one that cannot be read.
 //!
 //! The broker leaves a server out, or refuses all queries, while a segment changes its state; that passes
-//! within seconds. After a start it takes longer: the server is in the cluster, and consumes, before the broker
-//! has built its routes anew. A server that lacks a segment is left out for good.
+//! within seconds. After a start it takes longer: the server is in the cluster, and consumes, before the
+//! broker has built its routes anew. A server that lacks a segment is left out for good.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -26,6 +26,8 @@ const HELD_SEGMENTS: (u32, u32) = (2, 4);
 const MEASURES: (u32, u32) = (4, 150);
 /// The greatest share of messages that are lost, in percent.
 const LOST_MOST: u32 = 60;
+/// The most messages a second that a throttled network lets pass.
+const PASSED_MOST: u32 = 20;
 /// A clock jumps by at most so many milliseconds: an hour.
 const JUMP_MOST: u32 = 3_600_000;
 /// A slow node takes at most so many times longer than usual.
@@ -149,6 +151,7 @@ impl Drawing<'_> {
                 let mode = match mode {
                     NetworkMode::DelayMs(_) => NetworkMode::DelayMs(of(delay)),
                     NetworkMode::DropPercent(_) => NetworkMode::DropPercent(of(LOST_MOST)),
+                    NetworkMode::ThrottlePerSecond(_) => NetworkMode::ThrottlePerSecond(of(PASSED_MOST)),
                     whole => whole,
                 };
                 FaultKind::Network { peer, mode }

@@ -68,6 +68,8 @@ pub enum NetworkMode {
     DelayMs(u64),
     /// So many percent of the messages are lost, each by itself.
     DropPercent(u64),
+    /// So many messages pass in a second, both ways together. The others wait for their turn.
+    ThrottlePerSecond(u64),
 }
 
 impl NetworkMode {
@@ -79,6 +81,7 @@ impl NetworkMode {
             NetworkMode::CutOutgoing => "cut-outgoing",
             NetworkMode::DelayMs(_) => "delay",
             NetworkMode::DropPercent(_) => "drop",
+            NetworkMode::ThrottlePerSecond(_) => "throttle",
         }
     }
 }
@@ -164,7 +167,10 @@ impl FaultKind {
             | FaultKind::DelayQueue { ms: measure, .. }
             | FaultKind::SlowNode { times: measure }
             | FaultKind::Network {
-                mode: NetworkMode::DelayMs(measure) | NetworkMode::DropPercent(measure),
+                mode:
+                    NetworkMode::DelayMs(measure)
+                    | NetworkMode::DropPercent(measure)
+                    | NetworkMode::ThrottlePerSecond(measure),
                 ..
             } => Some(measure),
             _ => None,

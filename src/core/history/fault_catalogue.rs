@@ -147,8 +147,12 @@ impl FaultKind {
             FaultKind::LongSnapshot => &LONG_SNAPSHOT,
             FaultKind::SkipTransaction => &SKIP_TRANSACTION,
             FaultKind::Command(_) => &COMMAND,
-            FaultKind::Network { mode: NetworkMode::DelayMs(_) | NetworkMode::DropPercent(_), .. } => &FLAKY,
-            FaultKind::Network { .. } => &CUT_OFF,
+            FaultKind::Network { mode, .. } => match mode {
+                NetworkMode::Partition | NetworkMode::CutIncoming | NetworkMode::CutOutgoing => &CUT_OFF,
+                NetworkMode::DelayMs(_) | NetworkMode::DropPercent(_) | NetworkMode::ThrottlePerSecond(_) => {
+                    &FLAKY
+                }
+            },
             FaultKind::SlowNode { .. } => &SLOW_NODE,
             FaultKind::ClockJump { .. } => &CLOCK_JUMP,
             FaultKind::DiskFull => &DISK_FULL,

@@ -3,7 +3,7 @@
 
 use super::process::clock;
 use crate::error::Error;
-use crate::host::{Direction, Host};
+use crate::host::{Direction, Host, Link};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ pub(super) fn write(path: &Path, host: &Host) -> Result<(), Error> {
 pub(super) struct HostFile {
     path: PathBuf,
     rng: Mutex<ChaCha8Rng>,
+    /// The path of its messages, on a clock that nobody sets.
+    link: Mutex<Link>,
+    began: Instant,
     /// What was read last, and when.
     last: Mutex<Option<(Instant, Host)>>,
 }
@@ -33,7 +36,7 @@ pub(super) struct HostFile {
 impl HostFile {
     pub(super) fn at(path: &Path) -> Self {
         let (rng, last) = (Mutex::new(ChaCha8Rng::seed_from_u64(0)), Mutex::default());
-        HostFile { path: path.to_owned(), rng, last }
+        HostFile { path: path.to_owned(), rng, link: Mutex::default(), began: Instant::now(), last }
     }
 
     /// Without a readable file nothing is wrong.
@@ -63,7 +66,12 @@ impl HostFile {
     pub(super) async fn passes(&self, way: Direction) -> bool {
         let host = self.host();
         let below = |bound| self.rng.lock().unwrap_or_else(PoisonError::into_inner).next_u64() % bound;
-        let Some(longer) = host.travel(way, below) else { return false };
+        let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let travel = || {
+            let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+            host.travel(way, now, &mut link, below)
+        };
+        let Some(longer) = travel() else { return false };
         if longer > 0 {
             tokio::time::sleep(Duration::from_nanos(longer)).await;
         }

@@ -58,6 +58,7 @@ fn what_the_network_keeps_from_a_server_comes_once_it_is_back() {
         (HostFault::CutOutgoing, 0..=0),
         (HostFault::DelayMs(2_000), 0..=5),
         (HostFault::DropPercent(50), 5..=5),
+        (HostFault::ThrottlePerSecond(1), 0..=5),
     ];
     for (fault, seen) in cases {
         let mut world = World::new(config(), 3).expect("settings are usable");
