@@ -1,6 +1,7 @@
 //! How often writers strand that share a shard, arm by arm.
 
 use super::parts::scroll;
+use crate::report::format::count;
 use crate::report::sweep::rate_words;
 use dissent_core::campaign::document::{ArmEntry, CampaignDocument, RaceEntry};
 use maud::{Markup, html};
@@ -35,7 +36,7 @@ pub(super) fn section(campaign: &CampaignDocument) -> Markup {
                         ] {
                             td { (rate_words(rate)) }
                         }
-                        td.number { (races.per_tick.trials) }
+                        td.number { (count(races.per_tick.trials)) }
                     }
                 }
             }

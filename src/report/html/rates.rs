@@ -64,6 +64,16 @@ struct Point<'c> {
     rate: &'c RateEntry,
 }
 
+/// A curve: the names of its arms without the setting that varies, and its points.
+#[derive(Default)]
+struct Curve<'c> {
+    names: BTreeSet<String>,
+    points: Vec<Point<'c>>,
+}
+
+/// Curves, by the command of their arms without the setting that varies.
+type Curves<'c> = BTreeMap<String, Curve<'c>>;
+
 /// One picture for every setting that is a number and varies while all else is the same.
 pub(super) fn curves(arms: &[ArmEntry]) -> Vec<Markup> {
     let names: BTreeSet<&String> = arms.iter().flat_map(|arm| arm.settings.keys()).collect();
@@ -71,24 +81,28 @@ pub(super) fn curves(arms: &[ArmEntry]) -> Vec<Markup> {
 }
 
 fn curve(setting: &str, arms: &[ArmEntry]) -> Option<Markup> {
-    let mut lines: BTreeMap<String, Vec<Point<'_>>> = BTreeMap::new();
+    let mut lines = Curves::new();
     for arm in arms {
         let Some((at, label)) = arm.settings.get(setting).and_then(|value| Some((number(value)?, value)))
         else {
             continue;
         };
+        let name = arm.name.replace(&format!(" {setting}={label}"), "");
         let rest = arm.command.replace(&format!(" --set {setting}={label}"), "");
-        lines.entry(rest).or_default().push(Point { at, label, rate: &arm.failure });
+        let curve = lines.entry(rest).or_default();
+        curve.names.insert(name);
+        curve.points.push(Point { at, label, rate: &arm.failure });
     }
-    lines.retain(|_, points| points.len() > 1);
-    lines.values_mut().for_each(|points| points.sort_by(|a, b| a.at.total_cmp(&b.at)));
+    lines.retain(|_, curve| curve.points.len() > 1);
+    lines.values_mut().for_each(|curve| curve.points.sort_by(|a, b| a.at.total_cmp(&b.at)));
     (!lines.is_empty()).then(|| picture(setting, &lines))
 }
 
-fn picture(setting: &str, lines: &BTreeMap<String, Vec<Point<'_>>>) -> Markup {
+fn picture(setting: &str, lines: &Curves<'_>) -> Markup {
     let (top, bottom, left) = PLOT;
-    let most = ceiling(lines.values().flatten().map(|point| point.rate));
-    let mut ats: Vec<(f64, &str)> = lines.values().flatten().map(|point| (point.at, point.label)).collect();
+    let points = || lines.values().flat_map(|curve| &curve.points);
+    let most = ceiling(points().map(|point| point.rate));
+    let mut ats: Vec<(f64, &str)> = points().map(|point| (point.at, point.label)).collect();
     ats.sort_by(|a, b| a.0.total_cmp(&b.0));
     ats.dedup_by(|a, b| a.0 == b.0);
     // Values are often far apart, so they stand at equal distances.
@@ -108,12 +122,13 @@ fn picture(setting: &str, lines: &BTreeMap<String, Vec<Point<'_>>>) -> Markup {
                 @for (at, label) in &ats {
                     text.tick x=(px(x(*at))) y=(px(bottom + 16.0)) text-anchor="middle" { (label) }
                 }
-                @for (i, (name, points)) in lines.iter().take(LINES_MAX).enumerate() {
+                @for (i, (command, Curve { names, points })) in lines.iter().take(LINES_MAX).enumerate() {
                     @let shift = 3.0 * (i as f64 - lines.len().min(LINES_MAX) as f64 / 2.0);
                     g class=(format!("line line-{i}")) {
                         (one_line(points, &|at| x(at) + shift, &y))
                         rect.key x=(px(left)) y=(px(bottom + 29.0 + 18.0 * i as f64)) width="14" height="4" {}
                         @let y = px(bottom + 35.0 + 18.0 * i as f64);
+                        @let name = names.first().filter(|_| names.len() == 1).unwrap_or(command);
                         text x=(px(left + 22.0)) y=(y) { (shortened(name, 2 * NAME_MAX)) }
                     }
                 }
