@@ -138,7 +138,6 @@ over_processes! {
     a_slow_node_is_waited_for: "slow-one" ["guard=partition-gate"] => "PASS",
     a_full_disk_is_found: "full-disk" ["guard=timed-wait"] => "FAIL one-differs",
     a_full_disk_is_waited_for: "full-disk" ["guard=partition-gate"] => "PASS",
-    a_long_wait_passes: "late-transition" ["guard=timed-wait", "wait=1min"] => "PASS",
     a_wrong_clock_is_found: "wrong-clock" ["guard=timed-wait", "wait=1min"] => "FAIL one-differs",
     a_wrong_clock_does_not_matter: "wrong-clock" ["guard=partition-gate"] => "PASS",
 }

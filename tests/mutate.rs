@@ -25,7 +25,7 @@ use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The default number of changes, over all kinds.
-const MUTATIONS: u64 = 210;
+const MUTATIONS: u64 = 140;
 /// How many failures of a kind are shown in full.
 const SHOWN: usize = 12;
 

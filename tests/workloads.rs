@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Enough to see a broken arm.
-const SEEDS: u32 = 4;
+const SEEDS: u32 = 3;
 
 /// What hunts more than `partial-upsert` does.
 const WORKLOADS: [&str; 7] =

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 150;
 /// Every so often the rows go through files.
 const SPILL_EVERY: u64 = 25;
 const COLUMNS: [&str; 3] = ["x", "y", "z"];

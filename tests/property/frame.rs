@@ -7,7 +7,7 @@ use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FRAME_AGE, FrameReader, FrameWriter};
 use dissent_store::frame_origin::{FileTag, RunHash};
 
-const CASES: u64 = 200;
+const CASES: u64 = 100;
 
 /// The run that every file here belongs to.
 fn origin() -> FileTag {
