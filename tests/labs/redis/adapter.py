@@ -101,7 +101,8 @@ def answer(do, table=None, op=None, replica=None, run=None, **_):
         position = it.get("slave_repl_offset") or it["master_repl_offset"]
         status = f"{it['role']} {it.get('master_link_status', 'up')}"
         life = int(info(replica, "server")["run_id"][:15], 16)
-        return [{"incarnation": life, "status": status, "position": int(position)}]
+        leads = it["role"] == "master"
+        return [{"incarnation": life, "status": status, "leads": leads, "position": int(position)}]
     if do == "rows":
         rows = [row(*pair) for pair in redis(replica, "EVAL_RO", ROWS, 0, table["name"])]
         parts = [{"rows": rows[at : at + 500]} for at in range(0, len(rows), 500)]
