@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A target file whose fault cuts a replica off, and a plan that does so.
-fn files(folder: &Path, time_to_live: &str, select: &str) {
+fn files(folder: &Path, time_to_live: &str, lasts: &str, select: &str) {
     let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exec/reference.py");
     let target = format!(
         "system = \"exec\"\ncommand = \"python3 '{}'\"\n[allow]\nwrites = true\ncommands = true\n\
@@ -19,7 +19,7 @@ fn files(folder: &Path, time_to_live: &str, select: &str) {
     let plan = format!(
         "hunts = \"what a replica does that is cut off\"\n\
          [[step]]\nid = \"alone\"\nfault = {{ command = \"cut m1\" }}\nselect = \"{select}\"\n\
-         begin = {{ at = \"200ms\" }}\nuntil = {{ after = \"900ms\" }}\n"
+         begin = {{ at = \"200ms\" }}\nuntil = {{ after = \"{lasts}\" }}\n"
     );
     std::fs::write(folder.join("mine.toml"), target).expect("a file");
     std::fs::write(folder.join("cut.toml"), plan).expect("a file");
@@ -46,7 +46,7 @@ fn verdict(folder: &Path) -> Value {
 #[test]
 fn a_command_is_a_fault_of_the_plan_and_is_undone() {
     let folder = tempfile::tempdir().expect("a folder");
-    files(folder.path(), "5m", "last");
+    files(folder.path(), "5m", "900ms", "last");
     run(folder.path(), 0);
     assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m3 m1\n");
     let exposure = &verdict(folder.path())["exposure"][0];
@@ -56,7 +56,7 @@ fn a_command_is_a_fault_of_the_plan_and_is_undone() {
 #[test]
 fn a_step_hits_the_replica_that_leads() {
     let folder = tempfile::tempdir().expect("a folder");
-    files(folder.path(), "5m", "leader");
+    files(folder.path(), "5m", "900ms", "leader");
     run(folder.path(), 0);
     assert_eq!(std::fs::read_to_string(folder.path().join("begun")).expect("it ran there"), "m2 m1\n");
 }
@@ -65,7 +65,7 @@ fn a_step_hits_the_replica_that_leads() {
 #[test]
 fn a_command_that_outlives_its_time_is_undone_before_its_step_ends() {
     let folder = tempfile::tempdir().expect("a folder");
-    files(folder.path(), "100ms", "last");
+    files(folder.path(), "1s", "4s", "last");
     run(folder.path(), 3);
     let doubts = verdict(folder.path())["doubts"].to_string();
     assert!(doubts.contains("fault-ended-early") && doubts.contains("its lease expired"), "{doubts}");
