@@ -10,6 +10,7 @@ use crate::report::campaign::CampaignSummary;
 use dissent_core::campaign::part::Extent;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{FindingKind, VerdictOutcome};
+use dissent_core::history::fault::Step;
 use dissent_core::seed::Seed;
 use std::path::Path;
 
@@ -86,7 +87,9 @@ fn is_on_faulted_replica(judged: &JudgedRun) -> bool {
     let meta = &judged.meta;
     // A shard belongs to no replica, so neither do findings in it.
     let hit = |replica: &String| {
-        !meta.roster.contains(replica) || meta.steps.iter().any(|step| step.replica == *replica)
+        // Whom a step with a role has hit, is not in the schedule.
+        let hits = |step: &Step| step.role.is_some() || step.replica == *replica;
+        !meta.roster.contains(replica) || meta.steps.iter().any(hits)
     };
     judged.verdict.findings.iter().all(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),

@@ -379,7 +379,7 @@ impl RunSpec {
         let calibration = calibration(&schema);
         let nemesis = drawn(&self.nemesis, seed);
         let steps = schedule(&nemesis, &roster, self.workload.partitions, seed)?;
-        // A server that takes over is watched from the start, and no fault hits it.
+        // A server that takes over is watched from the start. No fault hits it that is drawn before the run.
         if steps.iter().any(|step| step.kind == FaultKind::Rebalance) {
             roster.extend(spares.into_iter().take(1));
         }

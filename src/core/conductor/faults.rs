@@ -29,6 +29,17 @@ struct ScheduledFault {
     fault: Option<Fault>,
     /// When it came into force, or failed to.
     begun: Option<Nanos>,
+    /// Since when it would begin, if a replica had its role.
+    unmet_since: Option<Nanos>,
+}
+
+/// A step that is due to begin.
+#[derive(Debug)]
+pub(super) struct DueFault {
+    pub(super) step: StepId,
+    pub(super) fault: Fault,
+    /// Why it cannot begin: no replica has had its role for too long.
+    pub(super) error: Option<String>,
 }
 
 impl ScheduledFault {
@@ -60,12 +71,14 @@ impl Faults {
             state: FaultState::Waiting,
             fault: None,
             begun: None,
+            unmet_since: None,
         };
         Faults { steps: steps.iter().map(scheduled).collect() }
     }
 
-    /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning.
-    pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
+    /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning. One
+    /// that waits for a replica with its role does so for as long as `patience`, and is over then.
+    pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView, patience: Nanos) -> Vec<DueFault> {
         let mut due = Vec::new();
         for at in 0..self.steps.len() {
             let scheduled = &self.steps[at];
@@ -74,12 +87,35 @@ impl Faults {
             if !is_waiting || !self.holds(&step.begin, clock, view, scheduled, None) {
                 continue;
             }
-            let Some(fault) = self.resolve(step, view) else { continue };
-            due.push((step.id.clone(), fault.clone()));
-            let scheduled = &mut self.steps[at];
-            (scheduled.state, scheduled.fault) = (FaultState::Beginning, Some(fault));
+            let (step, found) = (step.id.clone(), self.resolve(step, view));
+            if let Some(fault) = found {
+                due.push(DueFault { step, fault: fault.clone(), error: None });
+                let scheduled = &mut self.steps[at];
+                (scheduled.state, scheduled.fault) = (FaultState::Beginning, Some(fault));
+            } else if let Some(error) = self.unmet(at, clock.now, patience) {
+                let scheduled = &mut self.steps[at];
+                (scheduled.state, scheduled.begun) = (FaultState::Over { at: clock.now }, Some(clock.now));
+                let Step { kind, ref replica, partition, .. } = scheduled.step;
+                let fault = Fault { kind, replica: replica.clone(), partition, seq: None };
+                due.push(DueFault { step, fault, error: Some(error) });
+            }
         }
         due
+    }
+
+    /// Why a step is not waited for any longer, though it is due. None if a replica may still get its role.
+    fn unmet(&mut self, at: usize, now: Nanos, patience: Nanos) -> Option<String> {
+        let since = *self.steps[at].unmet_since.get_or_insert(now);
+        let is_late = now.0 >= since.0 + patience.0;
+        match self.steps[at].step.role.as_ref()? {
+            VictimRole::Leader => is_late.then(|| "no replica says that it leads".to_owned()),
+            VictimRole::HolderOf(_) => is_late.then(|| "its segment is assigned to no replica".to_owned()),
+            VictimRole::VictimOf(other) => {
+                let mut earlier = self.steps.iter().filter(|scheduled| scheduled.step.is_of(other));
+                let is_over = earlier.all(|it| matches!(it.state, FaultState::Over { .. }));
+                is_over.then(|| format!("step {other} has hit no replica"))
+            }
+        }
     }
 
     /// Returns the steps that are due to end, and marks them as being cured.
@@ -132,7 +168,7 @@ impl Faults {
             until: Condition::At(Nanos(u64::MAX)),
         };
         let (state, fault) = (FaultState::Beginning, Some(fault.clone()));
-        self.steps.push(ScheduledFault { step, state, fault, begun: None });
+        self.steps.push(ScheduledFault { step, state, fault, begun: None, unmet_since: None });
     }
 
     /// Marks a step as being cured, whatever its condition.
@@ -189,7 +225,8 @@ impl Faults {
                 FaultState::Over { at } => at < since,
                 FaultState::Beginning | FaultState::Active { .. } | FaultState::Curing => false,
             };
-            scheduled.replica() == replica && scheduled.step.kind.silences() && !over_before
+            let hit = scheduled.fault.as_ref().is_some_and(|fault| fault.replica == replica);
+            hit && scheduled.step.kind.silences() && !over_before
         })
     }
 

@@ -34,7 +34,7 @@ use crate::history::shard_snapshot::ShardSnapshot;
 use crate::history::time::Nanos;
 use capture::Captures;
 use cluster_view::ClusterView;
-use faults::Faults;
+use faults::{DueFault, Faults};
 use key_sessions::Sessions;
 use stage::Stage;
 use std::collections::VecDeque;
@@ -439,6 +439,17 @@ impl Conductor {
         let log_ends = self.view.log_ends().to_vec();
         out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault: fault.clone(), log_ends }));
         out.push(Command::Begin { step, fault });
+    }
+
+    /// Begins a fault of the schedule, or records why it cannot begin.
+    fn begin_due_fault(&mut self, due: DueFault, out: &mut Vec<Command>) {
+        let DueFault { step, fault, error } = due;
+        if error.is_none() {
+            return self.begin_fault(step, fault, out);
+        }
+        let log_ends = self.view.log_ends().to_vec();
+        out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault, log_ends }));
+        out.push(Command::Record(Event::FaultBegun { step, error }));
     }
 
     fn begin_cure(&mut self, step: StepId, out: &mut Vec<Command>) {

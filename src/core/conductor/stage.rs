@@ -134,9 +134,9 @@ impl Conductor {
         let clock = self.clock(now);
         let ready = self.crossing.is_none() && self.is_quiet_enough();
         if ready {
-            for (step, fault) in self.faults.begin_due(clock, &self.view) {
+            for due in self.faults.begin_due(clock, &self.view, self.timing.no_answer) {
                 self.boundaries_left = self.boundaries_left.or(self.meta.nemesis.boundaries_after_first_step);
-                self.begin_fault(step, fault, out);
+                self.begin_due_fault(due, out);
             }
         }
         for step in self.faults.cure_due(clock, &self.view) {

@@ -49,7 +49,8 @@ fn view(leads: [Option<bool>; 4], committed: &[&str], consuming: &[&str]) -> Clu
 }
 
 fn begun(faults: &mut Faults, view: &ClusterView) -> Vec<(String, String)> {
-    faults.begin_due(NOW, view).into_iter().map(|(step, fault)| (step, fault.replica)).collect()
+    let due = faults.begin_due(NOW, view, Nanos(10)).into_iter();
+    due.map(|due| (due.step, due.error.unwrap_or(due.fault.replica))).collect()
 }
 
 #[test]
@@ -66,6 +67,23 @@ fn the_leader_is_hit_once_one_is_known_and_the_step_after_it_hits_the_same_one()
         // That another one leads later changes nothing for a fault in force.
         assert!(faults.silenced("server-2", Nanos(0)) && !faults.silenced("server-1", Nanos(0)));
     }
+}
+
+#[test]
+fn a_leader_is_not_waited_for_for_ever_nor_is_the_step_after_it() {
+    let steps = vec![step("lead", Select::Leader), step("same", Select::SameAs("lead".to_owned()))];
+    let mut faults = faults(steps, 1);
+    let nobody = view([None; 4], &[], &[]);
+    assert_eq!(begun(&mut faults, &nobody), []);
+    let mut errors = |now: u64| -> Vec<Option<String>> {
+        let clock = Clock { now: Nanos(now), ..NOW };
+        faults.begin_due(clock, &nobody, Nanos(10)).into_iter().map(|due| due.error).collect()
+    };
+    assert_eq!(errors(10), []);
+    let told = ["no replica says that it leads", "step lead has hit no replica"];
+    assert_eq!(errors(11), told.map(|error| Some(error.to_owned())));
+    assert_eq!(faults.over_at(), Some(Nanos(11)));
+    assert!(!faults.silenced(REPLICA, Nanos(0)), "nobody was hit");
 }
 
 #[test]
