@@ -80,7 +80,7 @@ fn was_read(record: &MemoryRecord, server: &str, of: &ServerTruth) -> bool {
         let replaced = of.truth.visible.iter().rfind(|visible| visible.segment == segment);
         let replaced = replaced.map_or(u64::MAX, |visible| visible.at);
         reads().any(|(t, read)| {
-            read.before.segment == segment && (read.from..read.end_after).contains(&row.off) && t <= replaced
+            read.before.segment == segment && (read.from..read.before.end).contains(&row.off) && t <= replaced
         })
     })
 }
