@@ -45,15 +45,20 @@ pub fn words(campaign: &CampaignDocument) -> String {
         }
         let _ = writeln!(out, "  again: {}", arm.found[0].commands[0]);
     }
-    let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
-    let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
-    let lines = lines.chain(drawn).chain(campaign.arms.iter().filter_map(raced));
-    let lines = lines.chain(campaign.trends.iter().filter_map(trend));
+    let tried = TargetCoverage::of_all(campaign);
+    let lines = conclusions(campaign).chain(campaign.trends.iter().filter_map(trend));
     for line in lines.chain(tried.iter().map(TargetCoverage::words)) {
         let _ = writeln!(out, "{line}");
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// What may be concluded from the runs of each arm, from two arms seed by seed, and from races of writers.
+fn conclusions(campaign: &CampaignDocument) -> impl Iterator<Item = String> {
+    let (arms, pairs) = (&campaign.arms, &campaign.pairs);
+    let of_arms = arms.iter().map(conclusion).chain(pairs.iter().map(paired));
+    of_arms.chain(arms.iter().filter_map(drawn)).chain(arms.iter().filter_map(raced))
 }
 
 /// What may be concluded from the runs of an arm.
@@ -213,11 +218,9 @@ pub fn summary(campaign: &CampaignDocument) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "| {name} | {runs} | {exposed} | {failed} | {inconclusive} | {rate} |");
     }
-    let lines = campaign.arms.iter().map(conclusion).chain(campaign.pairs.iter().map(paired));
     out.push('\n');
-    let (drawn, tried) = (campaign.arms.iter().filter_map(drawn), TargetCoverage::of_all(campaign));
-    let lines = lines.chain(drawn).chain(campaign.arms.iter().filter_map(raced));
-    let lines = lines.chain(tried.iter().map(TargetCoverage::words));
+    let tried = TargetCoverage::of_all(campaign);
+    let lines = conclusions(campaign).chain(tried.iter().map(TargetCoverage::words));
     for line in campaign.trends.iter().filter_map(trend).chain(lines) {
         let _ = writeln!(out, "- {}", cell(&line));
     }

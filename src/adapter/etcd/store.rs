@@ -159,7 +159,7 @@ impl EtcdStore {
     fn words(&self, status: &MemberStatus) -> String {
         let part = match status.leader {
             0 => "without a leader".to_owned(),
-            leader if leader == status.header.member_id => "leader".to_owned(),
+            _ if status.leads() => "leader".to_owned(),
             leader => format!("follower of {}", self.name(leader)),
         };
         let errors: Vec<&str> = status.errors.iter().map(|error| error.trim()).collect();
@@ -287,9 +287,8 @@ impl StateStore for EtcdStore {
         // In this order: the status of an earlier life must not pass for one of this life.
         let incarnation = self.gateway.started(member).await?;
         let status: MemberStatus = self.gateway.call(member, STATUS, &json!({})).await?;
-        let leads = Some(status.leader == status.header.member_id);
-        let words = self.words(&status);
-        Ok(ReplicaState { incarnation, status: words, leads, position: Some(status.applied) })
+        let (leads, position) = (Some(status.leads()), Some(status.applied));
+        Ok(ReplicaState { incarnation, status: self.words(&status), leads, position })
     }
 
     async fn rows(

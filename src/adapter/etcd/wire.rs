@@ -71,6 +71,13 @@ pub(super) struct MemberStatus {
     pub(super) errors: Vec<String>,
 }
 
+impl MemberStatus {
+    /// Whether this member is the leader, as far as it knows.
+    pub(super) fn leads(&self) -> bool {
+        self.leader == self.header.member_id
+    }
+}
+
 /// `/v3/cluster/member/list`.
 #[derive(Deserialize)]
 pub(super) struct MemberList {

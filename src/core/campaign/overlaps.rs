@@ -129,8 +129,7 @@ impl Overlaps {
         if event == ClusterEvent::Boot {
             // What it was about to do is gone.
             self.open.retain(|(_, node, _)| node.as_ref() != Some(&record.replica));
-            let logs = record.detail["logs"].as_array().into_iter().flatten();
-            self.events.extend(logs.filter_map(|kind| ClusterEvent::of_kind(kind.as_str()?)));
+            self.events.extend(record.logs().filter_map(ClusterEvent::of_kind));
         }
         self.events.insert(event);
         let node = node_of(record);

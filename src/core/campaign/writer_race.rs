@@ -141,8 +141,7 @@ impl RaceWatch {
     fn logged(&mut self, record: &LifecycleRecord) {
         match record.kind.as_str() {
             "boot" if self.owners.values().any(|writer| *writer == record.replica) => {
-                let logs = record.detail["logs"].as_array();
-                self.is_blind |= !logs.is_some_and(|logs| logs.iter().any(|kind| kind == "drain"));
+                self.is_blind |= !record.logs().any(|kind| kind == "drain");
                 self.up.insert(record.replica.clone());
                 self.since = self.since.max(record.detail["shard"].as_u64().unwrap_or_default());
             }

@@ -226,7 +226,7 @@ impl ClusterView {
     /// nothing to stall on.
     fn is_assigned(&self, replica: &str, partition: u32) -> bool {
         let newest = self.newest_seq(partition).and_then(|seq| self.segment(partition, seq));
-        newest.is_none_or(|(segment, _)| segment.replicas.iter().any(|assigned| assigned == replica))
+        newest.is_none_or(|(segment, _)| segment.is_assigned_to(replica))
     }
 
     /// The first replica of the roster that is meant, from one of them on and then from the beginning.
@@ -250,8 +250,7 @@ impl ClusterView {
             segments.rfind(|segment| segment.end.is_none() == wants_open)
         };
         let mut partitions = (0..self.log_ends.len() as u32).filter(|it| partition.is_none_or(|p| p == *it));
-        let holds = |segment: &Segment| segment.replicas.iter().any(|assigned| assigned == replica);
-        partitions.any(|partition| newest(partition).is_some_and(holds))
+        partitions.any(|partition| newest(partition).is_some_and(|segment| segment.is_assigned_to(replica)))
     }
 
     /// Whether every replica answers and has started the newest segment of each of its partitions.
@@ -305,10 +304,10 @@ impl ClusterView {
         }
     }
 
-    fn has_settled(&self, replica: &String) -> bool {
+    fn has_settled(&self, replica: &str) -> bool {
         self.covers_all(replica)
             && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
-                !seen.segment.replicas.contains(replica)
+                !seen.segment.is_assigned_to(replica)
                     || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
             })
     }

@@ -436,20 +436,18 @@ impl Conductor {
     }
 
     fn begin_fault(&mut self, step: StepId, fault: Fault, out: &mut Vec<Command>) {
-        let log_ends = self.view.log_ends().to_vec();
-        out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault: fault.clone(), log_ends }));
-        out.push(Command::Begin { step, fault });
+        self.begin_due_fault(DueFault { step, fault, error: None }, out);
     }
 
     /// Begins a fault of the schedule, or records why it cannot begin.
     fn begin_due_fault(&mut self, due: DueFault, out: &mut Vec<Command>) {
         let DueFault { step, fault, error } = due;
-        if error.is_none() {
-            return self.begin_fault(step, fault, out);
-        }
         let log_ends = self.view.log_ends().to_vec();
-        out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault, log_ends }));
-        out.push(Command::Record(Event::FaultBegun { step, error }));
+        out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault: fault.clone(), log_ends }));
+        out.push(match error {
+            None => Command::Begin { step, fault },
+            Some(_) => Command::Record(Event::FaultBegun { step, error }),
+        });
     }
 
     fn begin_cure(&mut self, step: StepId, out: &mut Vec<Command>) {

@@ -62,6 +62,13 @@ pub struct LifecycleRecord {
     pub detail: serde_json::Value,
 }
 
+impl LifecycleRecord {
+    /// The kinds that the node says it logs. None of an event other than `boot`.
+    pub fn logs(&self) -> impl Iterator<Item = &str> {
+        self.detail["logs"].as_array().into_iter().flatten().filter_map(|kind| kind.as_str())
+    }
+}
+
 /// The fields of a `gate` event: a condition was evaluated before a segment was consumed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

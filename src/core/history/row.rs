@@ -177,6 +177,13 @@ pub struct Segment {
     pub replicas: Vec<String>,
 }
 
+impl Segment {
+    /// Whether a replica is assigned to it.
+    pub fn is_assigned_to(&self, replica: &str) -> bool {
+        self.replicas.iter().any(|assigned| assigned == replica)
+    }
+}
+
 /// Whether a bracketed read counts, and if not, why (`RULES.md` 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
