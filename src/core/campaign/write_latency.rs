@@ -4,7 +4,7 @@ use crate::history::event::OpOutcome;
 use crate::history::run_record::EventRef;
 use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The acknowledged writes of a run, or the medians of these numbers over several runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ fn quantile(mut values: Vec<Nanos>, percent: usize) -> Option<Nanos> {
 /// The writes of a run, while its events are read.
 #[derive(Debug, Default)]
 pub struct WriteTimes {
-    under_way: HashMap<u64, Nanos>,
+    under_way: BTreeMap<u64, Nanos>,
     took: Vec<Nanos>,
 }
 

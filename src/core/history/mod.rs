@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod check_name;
+pub mod completions;
 pub mod delivery;
 pub mod duration;
 pub mod event;

@@ -2,8 +2,9 @@
 //! by hand: it needs no script and no font, follows the colours of the page, and has at most 400 points.
 
 use super::parts::scroll;
-use super::timeline::{Bucket, Timeline};
+use super::timeline::Timeline;
 use crate::report::format::{shortened, spaced, span};
+use dissent_core::history::completions::Bucket;
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
@@ -78,7 +79,7 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
                 }
             }))
             figcaption {
-                "Shaded: a fault was in force. Each point covers " (span(timeline.width)) ". "
+                "Shaded: a fault was in force. Each point covers " (span(timeline.completions.width)) ". "
                 "Latency is measured from when an op was due, so it includes queueing. "
                 @if timeline.fault_bars.len() > LANES_MAX {
                     "Only the first " (LANES_MAX) " of " (timeline.fault_bars.len()) " faults are drawn."
@@ -142,14 +143,14 @@ fn captures(timeline: &Timeline, scale: Scale, lanes: usize) -> Markup {
 }
 
 fn rate_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
-    let a_second = 1e9 / timeline.width.0 as f64;
+    let a_second = 1e9 / timeline.completions.width.0 as f64;
     let rate = |n: u64| n as f64 * a_second;
-    let highest = timeline.buckets.iter().map(|b| rate(b.ok.max(b.not_ok))).fold(1.0, f64::max);
+    let highest = timeline.completions.buckets.iter().map(|b| rate(b.ok.max(b.not_ok))).fold(1.0, f64::max);
     let top = round_up(highest);
     let line = |of: fn(&Bucket) -> Option<u64>| {
         path(timeline, scale, |bucket| of(bucket).map(|n| panel.y(rate(n) / top)))
     };
-    let any_not_ok = timeline.buckets.iter().any(|bucket| bucket.not_ok > 0);
+    let any_not_ok = timeline.completions.buckets.iter().any(|bucket| bucket.not_ok > 0);
     html! {
         text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
             "completions, ops/s"
@@ -162,11 +163,9 @@ fn rate_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
 }
 
 fn latency_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
-    let quantiles = |bucket: &Bucket, q: f64| {
-        let latency = bucket.latency_us.as_ref()?;
-        Some(latency.value_at_quantile(q).max(1) as f64)
-    };
-    let values = || timeline.buckets.iter().flat_map(|b| PERCENTILES.map(|(q, _)| quantiles(b, q)));
+    let quantiles = |bucket: &Bucket, q: f64| Some(bucket.latency_us(q)? as f64);
+    let values =
+        || timeline.completions.buckets.iter().flat_map(|b| PERCENTILES.map(|(q, _)| quantiles(b, q)));
     let lowest = values().flatten().fold(f64::INFINITY, f64::min);
     let highest = values().flatten().fold(1.0, f64::max);
     let low = if lowest.is_finite() { decades(lowest).floor() } else { 0.0 };
@@ -200,8 +199,8 @@ fn legend(panel: Panel) -> Markup {
 fn path(timeline: &Timeline, scale: Scale, y: impl Fn(&Bucket) -> Option<f64>) -> String {
     let mut out = String::new();
     let mut drawing = false;
-    for (i, bucket) in timeline.buckets.iter().enumerate() {
-        let middle = timeline.width.0 * i as u64 + timeline.width.0 / 2;
+    for (i, bucket) in timeline.completions.buckets.iter().enumerate() {
+        let middle = timeline.completions.width.0 * i as u64 + timeline.completions.width.0 / 2;
         match y(bucket) {
             None => drawing = false,
             Some(y) => {

@@ -38,7 +38,7 @@ fn hunting(name: &str, hunts: &str) -> String {
 
 fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
     let settings: Vec<_> = meta.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let (ok, not_ok) = timeline.completed();
+    let (ok, not_ok) = timeline.completions.completed();
     let mut pairs = vec![
         ("target", format!("{}, version {}", meta.target, meta.target_version)),
         ("settings", listed(&settings, LINES_MAX)),
@@ -51,7 +51,7 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
             "writes",
             format!(
                 "{} at {} per second: {} ok, {} failed or unknown",
-                counted(timeline.invoked, "op"),
+                counted(timeline.completions.invoked, "op"),
                 count(meta.workload.rate_hz.into()),
                 count(ok),
                 count(not_ok),

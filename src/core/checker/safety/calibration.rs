@@ -69,7 +69,7 @@ pub(crate) fn calibrate(
     let columns = &history.meta.schema.columns;
     let mut calibration = Calibration::unproven(columns);
     for (log_index, timeline) in log_indexes.iter().zip(timelines) {
-        let last = log_index.entries().rev().find(|indexed| indexed.op <= history.meta.calibration_ops);
+        let last = log_index.entries().filter(|indexed| indexed.op <= history.meta.calibration_ops).last();
         let Some(limit) = last.map(|indexed| indexed.off + 1) else { continue };
         let absences = AllowedAbsences::of(record, history, log_index, timeline);
         scan(record, history, log_index, timeline, &absences, limit, &mut |offset| {

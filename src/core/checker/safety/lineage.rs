@@ -73,11 +73,11 @@ impl<'j> Lineage<'j> {
 
     /// Takes a merged row that these copies show rightly.
     pub(crate) fn clear_copies(&mut self, logged: ExpectedRow<'_>, copies: impl Iterator<Item = usize>) {
-        let Some(previous) = logged.indexed.previous.map(|at| self.log_index.entry(at)) else { return };
-        if let Some(segment) = previous.segment
-            && logged.indexed.effect == Effect::Merged
-            && previous.effect == Effect::Merged
-            && previous.segment != logged.indexed.segment
+        if logged.indexed.effect == Effect::Merged
+            && let Some(previous) = logged.indexed.previous
+            && let Some(segment) = self.log_index.segment(self.log_index.off(previous))
+            && Some(segment) != logged.indexed.segment
+            && self.log_index.entry(previous).effect == Effect::Merged
         {
             let copies = copies.map(|copy| &self.timeline.copies[copy]);
             for copy in copies.filter(|copy| copy.state != CopyState::Downloaded) {

@@ -131,15 +131,25 @@ impl LogIndex {
     }
 
     pub(crate) fn entry(&self, at: usize) -> IndexedEntry {
-        let LogEntry { off, op, key, mut effect, previous } = self.log.get(at);
+        self.indexed(at, self.log.get(at))
+    }
+
+    /// The offset of the entry at an index.
+    pub(crate) fn off(&self, at: usize) -> u64 {
+        self.log.off(at)
+    }
+
+    /// All entries in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = IndexedEntry> {
+        self.log.iter().enumerate().map(|(at, entry)| self.indexed(at, entry))
+    }
+
+    fn indexed(&self, at: usize, entry: LogEntry) -> IndexedEntry {
+        let LogEntry { off, op, key, mut effect, previous } = entry;
         if self.undecided.binary_search(&at).is_ok() {
             effect = Effect::Undecided;
         }
         IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
-    }
-
-    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = IndexedEntry> {
-        (0..self.len()).map(|at| self.entry(at))
     }
 
     /// One past the last offset.

@@ -97,6 +97,24 @@ impl PackedColumn {
         }
     }
 
+    /// All numbers, block by block.
+    pub(crate) fn iter(&self) -> PackedNumbers<'_> {
+        PackedNumbers { column: self, next: 0, block: Vec::with_capacity(BLOCK) }
+    }
+
+    /// Replaces what `to` holds by the numbers of a block, or of the tail.
+    fn unpack(&self, block: usize, to: &mut Vec<u64>) {
+        to.clear();
+        let Some(&of) = self.blocks.get(block) else { return to.extend(&self.tail) };
+        match &self.pages[of.page as usize] {
+            Page::Here(words) => {
+                let words = &words[usize::from(of.word)..];
+                to.extend((0..BLOCK).map(|at| of.number(words, at)));
+            }
+            Page::Away(page) => to.extend((0..BLOCK).map(|at| self.fetch(*page, block * BLOCK + at, of))),
+        }
+    }
+
     #[cold]
     fn fetch(&self, page: u64, at: usize, block: Block) -> u64 {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,6 +174,28 @@ impl PackedColumn {
     }
 }
 
+/// The numbers of a column in order.
+pub(crate) struct PackedNumbers<'c> {
+    column: &'c PackedColumn,
+    /// The index of the next number.
+    next: usize,
+    /// The numbers of its block.
+    block: Vec<u64>,
+}
+
+impl Iterator for PackedNumbers<'_> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        if self.next % BLOCK == 0 {
+            self.column.unpack(self.next / BLOCK, &mut self.block);
+        }
+        let number = self.block.get(self.next % BLOCK).copied();
+        self.next += usize::from(number.is_some());
+        number
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +240,7 @@ mod tests {
             for at in (0..numbers.len()).chain((0..numbers.len()).rev().step_by(911)) {
                 assert_eq!(column.get(at), numbers[at], "at {at}");
             }
+            assert!(column.iter().eq(numbers));
         }
     }
 

@@ -53,6 +53,19 @@ pub(super) struct LogEntry {
     pub(super) previous: Option<usize>,
 }
 
+impl LogEntry {
+    /// The entry at an index, given what the columns of keys and of previous entries have there.
+    fn of(at: usize, off: u64, op: u64, (key, back): (u64, u64)) -> LogEntry {
+        LogEntry {
+            off,
+            op,
+            key: (key >> EFFECT_BITS) as usize,
+            effect: Effect::of_number(key & ((1 << EFFECT_BITS) - 1)),
+            previous: (back > 0).then(|| at - back as usize),
+        }
+    }
+}
+
 /// Successive offsets.
 struct Run {
     /// The index of its first entry.
@@ -97,14 +110,16 @@ impl PackedLog {
     }
 
     pub(super) fn get(&self, at: usize) -> LogEntry {
-        let (key, back) = (self.keys.get(at), self.back.get(at));
-        LogEntry {
-            off: self.off(at),
-            op: self.ops.get(at),
-            key: (key >> EFFECT_BITS) as usize,
-            effect: Effect::of_number(key & ((1 << EFFECT_BITS) - 1)),
-            previous: (back > 0).then(|| at - back as usize),
-        }
+        LogEntry::of(at, self.off(at), self.ops.get(at), (self.keys.get(at), self.back.get(at)))
+    }
+
+    /// All entries in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = LogEntry> {
+        let ends = self.runs.iter().skip(1).map(|run| run.at).chain([self.len()]);
+        let runs = self.runs.iter().zip(ends);
+        let offs = runs.flat_map(|(run, end)| (run.off..).take(end - run.at));
+        let numbers = self.ops.iter().zip(self.keys.iter().zip(self.back.iter()));
+        (0..).zip(offs).zip(numbers).map(|((at, off), (op, packed))| LogEntry::of(at, off, op, packed))
     }
 
     /// The op of an entry.
@@ -144,6 +159,7 @@ mod tests {
             let effect = if at == 4 { Effect::Ignored } else { Effect::Merged };
             log.push(LogEntry { off, op: op(off), key: at / 2, effect, previous: at.checked_sub(2) });
         }
+        assert!(log.iter().map(|entry| (entry.off, entry.key)).eq(offs.into_iter().zip([0, 0, 1, 1, 2, 2])));
         for (at, off) in offs.into_iter().enumerate() {
             let entry = log.get(at);
             assert_eq!((entry.off, entry.op, entry.key), (off, op(off), at / 2));
