@@ -187,7 +187,7 @@ impl Iterator for PackedNumbers<'_> {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        if self.next % BLOCK == 0 {
+        if self.next.is_multiple_of(BLOCK) {
             self.column.unpack(self.next / BLOCK, &mut self.block);
         }
         let number = self.block.get(self.next % BLOCK).copied();
