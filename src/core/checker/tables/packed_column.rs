@@ -93,7 +93,7 @@ impl PackedColumn {
         let Some(&block) = self.blocks.get(at / BLOCK) else { return self.tail[at % BLOCK] };
         match &self.pages[block.page as usize] {
             Page::Here(words) => block.number(&words[usize::from(block.word)..], at % BLOCK),
-            Page::Away(page) => self.fetch(*page, at, block),
+            Page::Away(page) => self.fetch(*page, at / BLOCK, block, |words| block.number(words, at % BLOCK)),
         }
     }
 
@@ -106,19 +106,17 @@ impl PackedColumn {
     fn unpack(&self, block: usize, to: &mut Vec<u64>) {
         to.clear();
         let Some(&of) = self.blocks.get(block) else { return to.extend(&self.tail) };
+        let mut numbers = |words: &[u64]| to.extend((0..BLOCK).map(|at| of.number(words, at)));
         match &self.pages[of.page as usize] {
-            Page::Here(words) => {
-                let words = &words[usize::from(of.word)..];
-                to.extend((0..BLOCK).map(|at| of.number(words, at)));
-            }
-            Page::Away(page) => to.extend((0..BLOCK).map(|at| self.fetch(*page, block * BLOCK + at, of))),
+            Page::Here(words) => numbers(&words[usize::from(of.word)..]),
+            Page::Away(page) => self.fetch(*page, block, of, numbers),
         }
     }
 
+    /// Calls `then` with the words of a block that was put away.
     #[cold]
-    fn fetch(&self, page: u64, at: usize, block: Block) -> u64 {
+    fn fetch<T>(&self, page: u64, index: usize, block: Block, then: impl FnOnce(&[u64]) -> T) -> T {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = at / BLOCK;
         if fetched.block != Some(index) {
             fetched.words.clear();
             fetched.block = None;
@@ -126,7 +124,7 @@ impl PackedColumn {
             self.scratch.iter().for_each(|it| it.get(from, block.words(), &mut fetched.words));
             fetched.block = Some(index);
         }
-        block.number(&fetched.words, at % BLOCK)
+        then(&fetched.words)
     }
 
     /// Packs the tail, which has the numbers of a block.
