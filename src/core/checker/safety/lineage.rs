@@ -20,7 +20,7 @@ pub(crate) struct OracleViews {
     /// Whether the oracle is the model, not the peers.
     pub(crate) modelled: bool,
     pub(crate) views: Vec<ReplicaView>,
-    /// By view: its claim.
+    /// By view: its claim; past the last one for a replica that makes none.
     pub(crate) of: Vec<usize>,
     /// Which views were shown from each point on.
     pub(crate) scenes: Vec<(CapturePoint, Vec<usize>)>,

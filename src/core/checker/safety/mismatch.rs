@@ -4,12 +4,12 @@ use crate::checker::tables::copies::CapturePoint;
 use crate::checker::verdict::{Anomaly, Origin, RootCause};
 use crate::history::row::{CopyState, Row};
 use crate::history::schema::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Once a partition has this many mismatches, further wrong rows are counted and located, but their content
-/// is dropped. A run that is wrong everywhere must not need memory for all its rows.
-pub(crate) const WITH_CONTENT_MAX: usize = 10_000;
+/// How many rows of a partition that are wrong in the same way keep their content as evidence. Further ones
+/// are counted and located: a run that is wrong everywhere must not need memory for all its rows.
+const WITH_CONTENT_MAX: usize = 256;
 
 /// What made a row wrong, as far as findings distinguish causes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,7 @@ pub(crate) struct ReplicaView {
     pub(crate) group: usize,
     /// Boxed, since most views are right.
     pub(crate) anomaly: Option<Box<ViewAnomaly>>,
+    /// `None` if it shows no row, or one that is not kept as evidence.
     pub(crate) content: Option<Content>,
 }
 
@@ -145,17 +146,69 @@ impl Mismatch {
     pub(crate) fn is_of_flags(&self) -> bool {
         matches!(self.expected, Some(Expected::Current(_)))
     }
+}
 
-    /// Whether the content of any view was kept.
-    pub(crate) fn has_content(&self) -> bool {
-        self.views.iter().any(|view| view.content.is_some())
+/// How often the content of rows was kept, by the way in which they are wrong.
+#[derive(Default)]
+pub(crate) struct ContentKept(BTreeMap<WrongWay, usize>);
+
+/// A way in which a view can be wrong: by the model or by the peers, to the end or not, and its anomaly,
+/// origin and cause.
+type WrongWay = (bool, bool, Anomaly, Origin, MismatchCause);
+
+impl ContentKept {
+    /// Counts a row, and says whether its content is to be kept: it is one of the first that are wrong in one
+    /// of its ways.
+    pub(crate) fn takes(&mut self, mismatch: &Mismatch) -> bool {
+        let at_last = mismatch.views_by_capture.last().map_or(&[][..], |scene| &scene.views);
+        let mut takes = false;
+        for (at, view) in mismatch.views.iter().enumerate() {
+            let Some(wrong) = &view.anomaly else { continue };
+            let way =
+                (mismatch.modelled, at_last.contains(&at), wrong.what, wrong.origin, wrong.cause.clone());
+            let kept = self.0.entry(way).or_default();
+            takes |= *kept < WITH_CONTENT_MAX;
+            *kept += 1;
+        }
+        takes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(what: Anomaly) -> Mismatch {
+        let view = ReplicaView {
+            replica: 0,
+            state: Some(CopyState::Consuming),
+            read: Some(1),
+            group: 0,
+            anomaly: Some(Box::new(ViewAnomaly::of(what))),
+            content: None,
+        };
+        Mismatch {
+            off: 0,
+            key: "k".to_owned(),
+            segment: None,
+            op: None,
+            modelled: true,
+            expected: None,
+            views: vec![view],
+            views_by_capture: Vec::new(),
+            over: BTreeSet::new(),
+        }
     }
 
-    /// Drops the content, but keeps who was wrong and why.
-    pub(crate) fn forget_content(&mut self) {
-        self.expected = None;
-        for view in &mut self.views {
-            view.content = None;
-        }
+    /// Goal: rows that are wrong in a rare way have evidence, however many are wrong in another.
+    #[test]
+    fn the_first_rows_that_are_wrong_in_each_way_keep_their_content() {
+        let mut kept = ContentKept::default();
+        let mut takes = |what| kept.takes(&wrong(what));
+        assert_eq!(
+            (0..3 * WITH_CONTENT_MAX).filter(|_| takes(Anomaly::WrongValue)).count(),
+            WITH_CONTENT_MAX
+        );
+        assert!(takes(Anomaly::Extra) && !takes(Anomaly::WrongValue));
     }
 }

@@ -8,8 +8,8 @@
 
 use super::lineage::OracleViews;
 use super::merge_functions::alike;
-use super::mismatch::{Content, ReplicaView, ViewAnomaly};
-use super::offset_view::{Claim, OffsetView, SharedRows};
+use super::mismatch::{ReplicaView, ViewAnomaly};
+use super::offset_view::{Claim, OffsetView};
 use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::verdict::Anomaly;
 use crate::checker::verdict::pattern::{classes, sizes};
@@ -36,7 +36,6 @@ impl PeerVote<'_> {
         }
         let groups = classes(self.offset.claims, |a, b| self.offset.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
-        let mut shared = SharedRows::default();
         for (when, seen) in &self.by_model.scenes {
             let voters = self.voters(seen, &groups);
             let odd = self.outvoted(&voters, &groups);
@@ -49,14 +48,7 @@ impl PeerVote<'_> {
                         ..ViewAnomaly::of(Anomaly::Differs)
                     });
                     let of = self.offset.claims[claim];
-                    judged.views.push(view(
-                        self.timeline,
-                        self.offset,
-                        &mut shared,
-                        of,
-                        groups[claim],
-                        wrong,
-                    ));
+                    judged.views.push(view(self.timeline, self.offset, of, groups[claim], wrong));
                     judged.of.push(claim);
                     judged.views.len() - 1
                 })
@@ -109,23 +101,21 @@ impl PeerVote<'_> {
     }
 }
 
-/// The view for a claim.
+/// The view for a claim, without its content.
 pub(crate) fn view(
     timeline: &CopyTimeline,
     offset: &OffsetView<'_, '_>,
-    shared: &mut SharedRows,
     claim: Claim,
     group: usize,
     wrong: Option<ViewAnomaly>,
 ) -> ReplicaView {
     let copy = &timeline.copies[claim.copy];
-    let read_row = offset.row(claim);
     ReplicaView {
         replica: copy.replica,
         state: Some(copy.state),
-        read: read_row.map(|read_row| read_row.read),
+        read: offset.row(claim).map(|read_row| read_row.read),
         group,
         anomaly: wrong.map(Box::new),
-        content: read_row.map(|read_row| Content::Row(shared.row(read_row))),
+        content: None,
     }
 }

@@ -7,7 +7,7 @@ use super::absence::AllowedAbsences;
 use super::calibration::{Calibration, disagreements};
 use super::lineage::{Lineage, OracleViews, join_causes};
 use super::merge_functions::is_empty;
-use super::mismatch::{Expected, Mismatch, ReplicaView, ViewAnomaly, WITH_CONTENT_MAX};
+use super::mismatch::{Content, ContentKept, Expected, Mismatch, ReplicaView, ViewAnomaly};
 use super::missing_ops::MissingOpsFinder;
 use super::offset_view::{Claim, ExpectedRow, OffsetView, SharedRows};
 use super::peer_vote::{PeerVote, view};
@@ -62,6 +62,7 @@ pub(crate) fn compare(
         calibration,
         judged_to,
         lineage: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
+        content_kept: ContentKept::default(),
         compared: RowsCompared::default(),
     };
     let visit = &mut |offset: &OffsetView<'_, '_>| inspector.inspect(offset);
@@ -77,6 +78,7 @@ struct Inspector<'j> {
     calibration: &'j Calibration,
     judged_to: u64,
     lineage: Lineage<'j>,
+    content_kept: ContentKept,
     compared: RowsCompared,
 }
 
@@ -201,10 +203,9 @@ impl Inspector<'_> {
         scenes: &[(CapturePoint, Vec<usize>)],
     ) -> OracleViews {
         let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
-        let mut shared = SharedRows::default();
         let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
             let wrong = self.defect_of(offset, *claim, trusted).map(RowAnomaly::into_defect);
-            view(self.timeline, offset, &mut shared, *claim, group, wrong)
+            view(self.timeline, offset, *claim, group, wrong)
         });
         OracleViews {
             modelled: true,
@@ -219,7 +220,6 @@ impl Inspector<'_> {
         if !offset.claims.iter().any(|claim| claim.is_double) {
             return OracleViews::default();
         }
-        let mut shared = SharedRows::default();
         let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.timeline.copies[claim.copy];
@@ -229,7 +229,7 @@ impl Inspector<'_> {
                 }
                 wrong
             });
-            view(self.timeline, offset, &mut shared, *claim, usize::from(claim.is_double), wrong)
+            view(self.timeline, offset, *claim, usize::from(claim.is_double), wrong)
         });
         let mut views: Vec<ReplicaView> = views.collect();
         join_causes(&mut views);
@@ -246,10 +246,6 @@ impl Inspector<'_> {
             (None, Some(row)) => (row.key.clone(), None),
             (None, None) => return,
         };
-        let expected = offset.logged.filter(|_| judged.modelled).map(|logged| {
-            let columns = logged.expected.unwrap_or_default().to_vec();
-            Expected::Row(logged.entry.op, logged.entry.cmp, columns)
-        });
         let over = self.over(offset, &judged);
         let mut mismatch = Mismatch {
             off: offset.off,
@@ -257,14 +253,14 @@ impl Inspector<'_> {
             segment: offset.segment,
             op,
             modelled: judged.modelled,
-            expected,
+            expected: None,
             views: judged.views,
             views_by_capture: Vec::new(),
             over,
         };
         judged.scenes.into_iter().for_each(|(when, views)| mismatch.show(when, views));
-        if self.compared.mismatches.len() >= WITH_CONTENT_MAX {
-            mismatch.forget_content();
+        if self.content_kept.takes(&mismatch) {
+            keep_content(&mut mismatch, offset, &judged.of);
         }
         self.compared.mismatches.push(mismatch);
     }
@@ -316,6 +312,20 @@ impl Inspector<'_> {
             shows_default,
             ..RowAnomaly::of(Anomaly::WrongValue)
         })
+    }
+}
+
+/// Keeps what should be shown and what is, given the claim of each view.
+fn keep_content(mismatch: &mut Mismatch, offset: &OffsetView<'_, '_>, of: &[usize]) {
+    let logged = offset.logged.filter(|_| mismatch.modelled);
+    mismatch.expected = logged.map(|logged| {
+        let columns = logged.expected.unwrap_or_default().to_vec();
+        Expected::Row(logged.entry.op, logged.entry.cmp, columns)
+    });
+    let mut shared = SharedRows::default();
+    for (view, claim) in mismatch.views.iter_mut().zip(of) {
+        let read_row = offset.claims.get(*claim).and_then(|claim| offset.row(*claim));
+        view.content = read_row.map(|read_row| Content::Row(shared.row(read_row)));
     }
 }
 

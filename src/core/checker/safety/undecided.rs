@@ -11,7 +11,7 @@
 
 use super::lineage::{OracleViews, join_causes};
 use super::mismatch::ViewAnomaly;
-use super::offset_view::{Claim, OffsetView, SharedRows};
+use super::offset_view::{Claim, OffsetView};
 use super::peer_vote::view;
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline, VisibleCopy};
 use crate::checker::tables::history::History;
@@ -44,7 +44,6 @@ impl UndecidedOps<'_> {
             return None;
         }
         let is_odd = |vote: &Vote| if vote.took_effect { did <= did_not } else { did_not <= did };
-        let mut shared = SharedRows::default();
         let views = votes.iter().map(|vote| {
             let wrong = is_odd(vote).then(|| {
                 let mut wrong = ViewAnomaly::of(Anomaly::Differs);
@@ -53,12 +52,14 @@ impl UndecidedOps<'_> {
                 wrong
             });
             let claim = claim(offset, vote.copy);
-            view(self.timeline, offset, &mut shared, claim, usize::from(vote.took_effect), wrong)
+            view(self.timeline, offset, claim, usize::from(vote.took_effect), wrong)
         });
         let mut views: Vec<_> = views.collect();
         join_causes(&mut views);
-        let all: Vec<usize> = (0..views.len()).collect();
-        Some(OracleViews { modelled: false, views, of: all.clone(), scenes: vec![(*when, all)] })
+        let of =
+            votes.iter().map(|vote| claim_at(offset, vote.copy).unwrap_or(offset.claims.len())).collect();
+        let all = (0..views.len()).collect();
+        Some(OracleViews { modelled: false, views, of, scenes: vec![(*when, all)] })
     }
 
     /// The replicas that were read at the position at which most of them were.
@@ -83,6 +84,12 @@ impl UndecidedOps<'_> {
 
 /// What the copy shows at the offset.
 fn claim(offset: &OffsetView<'_, '_>, copy: usize) -> Claim {
-    let known = offset.claims.iter().rfind(|claim| claim.copy == copy).copied();
-    known.unwrap_or(Claim { copy, row: None, is_double: false, since: CapturePoint::START, is_early: false })
+    claim_at(offset, copy).map_or(
+        Claim { copy, row: None, is_double: false, since: CapturePoint::START, is_early: false },
+        |at| offset.claims[at],
+    )
+}
+
+fn claim_at(offset: &OffsetView<'_, '_>, copy: usize) -> Option<usize> {
+    offset.claims.iter().rposition(|claim| claim.copy == copy)
 }
