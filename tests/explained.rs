@@ -408,7 +408,7 @@ fn lifecycle(
     record: &MemoryRecord,
 ) -> impl Iterator<Item = &dissent_core::history::lifecycle::LifecycleRecord> {
     record.events.iter().filter_map(|timed| match &timed.event {
-        Event::Lifecycle(record) => Some(record),
+        Event::Lifecycle(record) => Some(&**record),
         _ => None,
     })
 }

@@ -202,11 +202,11 @@ fn record() -> MemoryRecord {
                 base: Base::Nothing,
                 soundness: ReadValidity::Sound,
             };
-            push(Event::Read(read));
+            push(Event::from(read));
         }
         id += 1;
         record.current_rows[0].push((id, CurrentRow { key: KEY.into(), offs: vec![OFFSETS[3]] }));
-        push(Event::CurrentRead(CurrentRead {
+        push(Event::from(CurrentRead {
             id,
             capture: 0,
             replica: server.to_owned(),

@@ -23,7 +23,7 @@ fn read_whole(spec: &RunSpec) -> MemoryRecord {
     let mut record = dissent_simulator::run(&meta, spec.timing, &cluster).expect("a run");
     record.meta.trust_checksums = TrustChecksums::Sampled;
     let read = |event: &TimedEvent| match &event.event {
-        Event::Read(read) if read.soundness == ReadValidity::Sound => Some(read.clone()),
+        Event::Read(read) if read.soundness == ReadValidity::Sound => Some((**read).clone()),
         _ => None,
     };
     let sound: Vec<Read> = record.events.iter().filter_map(read).collect();
@@ -132,8 +132,10 @@ fn copies_whose_rows_nothing_backs_are_not_counted() {
     with_refutation.events.push(TimedEvent { t, event: refuted });
     let mut unbacked = record;
     for stamped in &mut unbacked.events {
-        if let Event::Read(Read { rows_of: Some(_), before, .. }) = &mut stamped.event {
-            before.checksum = before.checksum.map(|checksum| checksum ^ 1);
+        if let Event::Read(read) = &mut stamped.event
+            && read.rows_of.is_some()
+        {
+            read.before.checksum = read.before.checksum.map(|checksum| checksum ^ 1);
         }
     }
     for record in [with_refutation, unbacked] {

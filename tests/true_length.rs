@@ -174,7 +174,7 @@ impl Incident {
             if let Some(last) = records.last() {
                 self.next_event.insert(node, last.seq + 1);
             }
-            records.into_iter().for_each(|record| self.push(Event::Lifecycle(record)));
+            records.into_iter().for_each(|record| self.push(Event::from(record)));
         }
     }
 
@@ -219,7 +219,7 @@ impl Incident {
         let count = shown.len() as u64;
         self.record.rows[0].extend(shown);
         self.read_to.insert((replica.to_owned(), before.copy), (before.end, id));
-        self.push(Event::Read(Read {
+        self.push(Event::from(Read {
             id,
             capture,
             replica: replica.to_owned(),
@@ -246,7 +246,7 @@ impl Incident {
             flags.into_iter().map(|it| (id, CurrentRow { key: it.key.to_string().into(), offs: it.offs }));
         self.record.current_rows[0].extend(rows);
         self.flags.insert(replica.to_owned(), (version, id));
-        self.push(Event::CurrentRead(CurrentRead {
+        self.push(Event::from(CurrentRead {
             id,
             capture,
             replica: replica.to_owned(),

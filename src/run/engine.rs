@@ -193,8 +193,8 @@ impl Engine<'_> {
                 Command::ForceCommit => self.boundary(),
                 Command::Sample => self.sample(),
                 Command::ReadCoverage { replica } => self.cover(replica),
-                Command::ReadRows { read } => self.rows(read),
-                Command::ReadCurrentRows { read, since } => self.flags(read, since),
+                Command::ReadRows { read } => self.rows(*read),
+                Command::ReadCurrentRows { read, since } => self.flags(*read, since),
                 Command::ReadShard { capture } => self.contents(capture),
                 Command::ReadLog => self.read_log(true),
             }

@@ -171,7 +171,7 @@ impl KeyInspection<'_> {
         let is_same_copy = |other: &&Cover| (&other.segment, other.copy) == (&cover.segment, cover.copy);
         let same_copy = after.covers.iter().find(is_same_copy);
         let id = self.id();
-        self.result.push(Event::Read(Read {
+        self.result.push(Event::from(Read {
             id,
             capture: 0,
             replica: replica.to_owned(),
@@ -201,7 +201,7 @@ impl KeyInspection<'_> {
             of.covers.iter().filter(|cover| cover.partition == partition).cloned().collect()
         };
         let id = self.id();
-        self.result.push(Event::CurrentRead(CurrentRead {
+        self.result.push(Event::from(CurrentRead {
             id,
             capture: 0,
             replica: replica.to_owned(),

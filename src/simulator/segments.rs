@@ -16,34 +16,57 @@ use specimen::segments::{ServerTruth, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The rows that were read so far, by partition and offset. Replicas nearly always show the same rows, so
-/// each row is converted once and shared.
-struct RowCache(Vec<Vec<Vec<Pair>>>);
+/// The rows of a partition that were read so far, by offset.
+#[derive(Clone, Default)]
+struct RowsRead(Vec<RowsAtOffset>);
 
-/// A row of the specimen and its recorded form.
-type Pair = (Arc<specimen::Entry>, Arc<Row>);
+/// The rows at an offset.
+#[derive(Clone, Default)]
+struct RowsAtOffset {
+    /// Rows of the specimen and their recorded form. Replicas nearly always show the same rows, so each row
+    /// is converted once and shared.
+    contents: Vec<(Arc<specimen::Entry>, Arc<Row>)>,
+    /// The reads that returned them, by id.
+    reads: Vec<(u64, Arc<Row>)>,
+}
 
-impl RowCache {
-    fn row(
+impl RowsRead {
+    /// Takes a row that a read returned.
+    fn take(
         &mut self,
-        (partition, off): (u32, u64),
+        (read, off): (u64, u64),
         entry: &Arc<specimen::Entry>,
         doc: u32,
         defaults: &[specimen::Value],
-    ) -> Arc<Row> {
-        let known = &mut self.0[partition as usize];
-        if known.len() as u64 <= off {
-            known.resize_with(off as usize + 1, Vec::new);
+    ) {
+        if self.0.len() as u64 <= off {
+            self.0.resize_with(off as usize + 1, RowsAtOffset::default);
         }
-        let known = &mut known[off as usize];
-        if let Some((_, row)) = known.iter().find(|(other, row)| row.doc == doc && other == entry) {
-            return Arc::clone(row);
+        let RowsAtOffset { contents, reads } = &mut self.0[off as usize];
+        let is_known = |(other, row): &&(Arc<specimen::Entry>, Arc<Row>)| {
+            row.doc == doc && (Arc::ptr_eq(other, entry) || other == entry)
+        };
+        let row = match contents.iter().find(is_known) {
+            Some((_, row)) => Arc::clone(row),
+            None => {
+                let cols = entry.shown(defaults).map(from_specimen).collect();
+                let key = Arc::clone(&entry.key);
+                let row = Arc::new(Row { off, key, op: entry.op, cmp: entry.cmp, cols, doc });
+                contents.push((Arc::clone(entry), Arc::clone(&row)));
+                row
+            }
+        };
+        reads.push((read, row));
+    }
+
+    /// The reads and their rows, by offset, then by read: a read has one row per offset.
+    fn in_order(self) -> Vec<(u64, Arc<Row>)> {
+        let mut rows = Vec::with_capacity(self.0.iter().map(|at| at.reads.len()).sum());
+        for mut at in self.0 {
+            at.reads.sort_unstable_by_key(|(read, _)| *read);
+            rows.append(&mut at.reads);
         }
-        let cols = entry.shown(defaults).map(from_specimen).collect();
-        let key = Arc::clone(&entry.key);
-        let row = Arc::new(Row { off, key, op: entry.op, cmp: entry.cmp, cols, doc });
-        known.push((Arc::clone(entry), Arc::clone(&row)));
-        row
+        rows
     }
 }
 
@@ -55,7 +78,8 @@ pub(super) struct Segments {
     faults: BTreeMap<StepId, Fault>,
     /// The version of the segments that the last snapshot showed.
     segments_shown: u64,
-    row_cache: RowCache,
+    /// By partition.
+    rows_read: Vec<RowsRead>,
     /// Set if the cluster is to be treated as a store without a log.
     sessions: Option<Sessions>,
     now: u64,
@@ -116,10 +140,8 @@ impl SimulatedCluster for Segments {
     }
 
     fn into_record(mut self) -> MemoryRecord {
-        // No two elements are equal: a read has one row per offset, and one set of flags per key.
-        for rows in &mut self.record.rows {
-            rows.sort_unstable_by_key(|(read, row)| (row.off, *read));
-        }
+        self.record.rows = self.rows_read.into_iter().map(RowsRead::in_order).collect();
+        // No two elements are equal: a read has one set of flags per key.
         for currents in &mut self.record.current_rows {
             currents.sort_unstable_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
         }
@@ -138,7 +160,7 @@ impl Segments {
             next_event: BTreeMap::new(),
             faults: BTreeMap::new(),
             segments_shown: 0,
-            row_cache: RowCache(vec![Vec::new(); meta.partitions as usize]),
+            rows_read: vec![RowsRead::default(); meta.partitions as usize],
             sessions: meta.schema.rules.has_own_log().then(|| Sessions::new(meta, timeouts)),
             now: 0,
             record: empty_record(meta),
@@ -262,15 +284,16 @@ impl Segments {
             .world
             .rows(&read.replica, &segment, from, to)
             .ok_or_else(|| format!("{} has no {segment}", read.replica))?;
-        let (row_cache, defaults, sessions) = (&mut self.row_cache, self.world.defaults(), &self.sessions);
-        let record = &mut self.record.rows[cover.partition as usize];
-        let before = record.len();
-        record.extend(rows.map(|(doc, row)| {
+        let (defaults, sessions) = (self.world.defaults(), &self.sessions);
+        let rows_read = &mut self.rows_read[cover.partition as usize];
+        let mut count = 0;
+        for (doc, row) in rows {
             let doc = u32::try_from(doc).unwrap_or(u32::MAX);
             let off = sessions.as_ref().map_or(row.off, |sessions| sessions.offset(row.off));
-            (read.id, row_cache.row((cover.partition, off), row, doc, defaults))
-        }));
-        Ok(RowsAnswer { rows: (record.len() - before) as u64, digest: None })
+            rows_read.take((read.id, off), row, doc, defaults);
+            count += 1;
+        }
+        Ok(RowsAnswer { rows: count, digest: None })
     }
 
     fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<CurrentRowsAnswer, String> {

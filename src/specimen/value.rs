@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// How a column merges the value of a later event.
@@ -222,9 +224,12 @@ impl Entry {
     }
 }
 
+/// A map by key. Each event is looked up by its key on every server.
+pub(crate) type KeyMap<T> = HashMap<Arc<str>, T, BuildHasherDefault<Fnv>>;
+
 /// The checksum of a segment's rows in offset order: 64 bits, in the style of FNV-1a, one word at a time.
 pub(crate) fn checksum(rows: &[Arc<Entry>]) -> u64 {
-    let mut sum = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut sum = Fnv::default();
     for row in rows {
         sum.word(row.off);
         sum.text(&row.key);
@@ -236,7 +241,24 @@ pub(crate) fn checksum(rows: &[Arc<Entry>]) -> u64 {
     sum.0
 }
 
-struct Fnv(u64);
+/// A sum of 64 bits over words.
+pub(crate) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Fnv {
     fn word(&mut self, word: u64) {
@@ -246,7 +268,11 @@ impl Fnv {
 
     fn text(&mut self, text: &str) {
         self.word(text.len() as u64);
-        for chunk in text.as_bytes().chunks(8) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             self.word(u64::from_le_bytes(word));

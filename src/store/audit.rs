@@ -11,7 +11,6 @@ use super::names::{CONTENT, READS, RUN_FILE, ReadFile, SCHEDULE};
 use super::reads::ExpectedRead;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
-use dissent_core::history::row::Read;
 use dissent_core::history::run_record::SHARED_CONTENTS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,7 +35,9 @@ impl ReadIndex {
         self.reads.extend(ExpectedRead::from_event(event));
         match event {
             Event::Phase { phase } => self.phase = Some(*phase),
-            Event::Read(Read { id, rows_of: Some(of), .. }) => self.sharers.entry(*of).or_default().push(*id),
+            Event::Read(read) => {
+                read.rows_of.into_iter().for_each(|of| self.sharers.entry(of).or_default().push(read.id));
+            }
             _ => {}
         }
     }

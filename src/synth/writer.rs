@@ -240,7 +240,7 @@ impl<'o> Writer<'o> {
                 });
                 self.folder.rows(self.now, &read, shown)?;
             }
-            self.record(Event::Read(read))?;
+            self.record(Event::from(read))?;
         }
         Ok(())
     }
@@ -285,7 +285,7 @@ impl<'o> Writer<'o> {
             soundness: ReadValidity::Sound,
         };
         self.folder.current_rows(self.now, &read, &moved)?;
-        self.record(Event::CurrentRead(read))
+        self.record(Event::from(read))
     }
 
     /// A replica's coverage of a partition: the committed segments, and the open one, which is still empty.

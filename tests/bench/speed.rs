@@ -29,10 +29,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const REPLICAS: u32 = 4;
 /// What most jobs are compared with.
 const HASHING: &str = "hashing the rows";

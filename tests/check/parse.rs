@@ -252,7 +252,7 @@ impl Case {
             let place = name.split('.').fold(&mut detail, |place, name| &mut place[name]);
             *place = logged(name, value);
         }
-        self.push(Event::Lifecycle(LifecycleRecord {
+        self.push(Event::from(LifecycleRecord {
             replica: words[0].to_owned(),
             incarnation: self.incarnation(words[0]),
             seq: self.clock,

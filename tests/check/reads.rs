@@ -106,7 +106,7 @@ impl Case {
             let key = (replica.to_owned(), cover.partition, cover.seq);
             self.covers.insert(key, cover.clone());
         }
-        self.push(Event::Read(Read {
+        self.push(Event::from(Read {
             id,
             capture: self.capture.expect("a capture"),
             replica: replica.to_owned(),
@@ -207,7 +207,7 @@ impl Case {
         let base = if only { self.flags_base(&replica) } else { Base::Nothing };
         let id = self.next_read;
         self.next_read += 1;
-        self.push(Event::CurrentRead(CurrentRead {
+        self.push(Event::from(CurrentRead {
             id,
             capture: self.capture.expect("a capture"),
             incarnation: self.incarnation(&replica),

@@ -21,7 +21,7 @@ pub(crate) fn newest_rows(every: &MemoryRecord) -> MemoryRecord {
                 let flags = later.iter().find_map(|timed| match &timed.event {
                     Event::CurrentRead(it) => {
                         let is_of = (&it.replica, it.partition) == (&read.replica, read.before.partition);
-                        is_of.then_some(it)
+                        is_of.then_some(&**it)
                     }
                     _ => None,
                 });

@@ -156,7 +156,7 @@ fn show(record: &mut MemoryRecord, partition: usize, replica: &str, flags: Curre
             && read.soundness == ReadValidity::Sound
     };
     let reads = record.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
-        Event::CurrentRead(read) => Some(read),
+        Event::CurrentRead(read) => Some(&mut **read),
         _ => None,
     });
     let read = reads.filter(is_last).last().expect("flags were read");

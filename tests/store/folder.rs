@@ -118,7 +118,7 @@ fn a_row_that_no_reader_would_take_is_refused_and_leaves_the_next_read_whole() {
     let record = record();
     let mut run = RunWriter::create(&dir, meta(), None).expect("made");
     let first = record.events.iter().find_map(|stamped| match &stamped.event {
-        Event::Read(read) if read.rows > 1 => Some(read),
+        Event::Read(read) if read.rows > 1 => Some(&**read),
         _ => None,
     });
     let first = first.expect("a read with rows");
@@ -133,7 +133,7 @@ fn a_row_that_no_reader_would_take_is_refused_and_leaves_the_next_read_whole() {
     assert!(error.contains("content/") && error.contains("is longer than"), "{error}");
     rows.last_mut().expect("it has rows").key = whole;
     run.rows(Nanos(0), first, &rows).expect("rows");
-    run.event(&TimedEvent { t: Nanos(0), event: Event::Read(first.clone()) }).expect("event");
+    run.event(&TimedEvent { t: Nanos(0), event: Event::from(first.clone()) }).expect("event");
     run.finish().expect("ended");
     let folder = RunReader::open(&dir).expect("opened");
     let found: Vec<Row> = folder.rows(first.before.partition).map(|(_, row)| row.into_owned()).collect();

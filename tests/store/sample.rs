@@ -104,7 +104,7 @@ impl Sampler {
         let (id, end_after, from) = (self.reads, cover.end, cover.start);
         let rows = offs.iter().map(|off| (id, row(*off).into()));
         self.record.rows[cover.partition as usize].extend(rows);
-        self.event(Event::Read(Read {
+        self.event(Event::from(Read {
             id,
             capture,
             replica: replica.to_owned(),
@@ -126,7 +126,7 @@ impl Sampler {
         let flags = keys.iter().map(|key| (id, CurrentRow { key: (*key).into(), offs: vec![1, id] }));
         self.record.current_rows[partition as usize].extend(flags);
         let covers = vec![cover(partition, 0..10, 1)];
-        self.event(Event::CurrentRead(CurrentRead {
+        self.event(Event::from(CurrentRead {
             id,
             capture,
             replica: replica.to_owned(),
@@ -179,7 +179,7 @@ pub(crate) fn record() -> MemoryRecord {
         run.read(1, "a", cover(1, 0..10, 3), &[3, 9], ReadValidity::Sound);
     });
     let detail = json!({"gate": "open", "n": 18_446_744_073_709_551_615_u64, "inner": [null, 1.5]});
-    run.event(Event::Lifecycle(LifecycleRecord {
+    run.event(Event::from(LifecycleRecord {
         replica: "a".to_owned(),
         incarnation: 1,
         seq: 2,

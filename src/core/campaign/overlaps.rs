@@ -208,15 +208,7 @@ mod tests {
 
     fn logged(replica: &str, kind: &str, detail: Value) -> Event {
         let (replica, kind, segment) = (replica.to_owned(), kind.to_owned(), Some("s".to_owned()));
-        Event::Lifecycle(LifecycleRecord {
-            replica,
-            incarnation: 1,
-            seq: 1,
-            node_ms: 0,
-            segment,
-            kind,
-            detail,
-        })
+        Event::from(LifecycleRecord { replica, incarnation: 1, seq: 1, node_ms: 0, segment, kind, detail })
     }
 
     fn sample() -> Event {

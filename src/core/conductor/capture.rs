@@ -295,11 +295,11 @@ impl Captures {
             requests.pop_front();
         }
         let next = match requests.front() {
-            Some(ReadRequest::Rows(read)) => Some(Command::ReadRows { read: read.clone() }),
+            Some(ReadRequest::Rows(read)) => Some(Command::ReadRows { read: Box::new(read.clone()) }),
             Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
                 let since = known.map_or(0, |cursor| cursor.version);
-                Some(Command::ReadCurrentRows { read: read.clone(), since })
+                Some(Command::ReadCurrentRows { read: Box::new(read.clone()), since })
             }
             None => None,
         };
@@ -338,7 +338,7 @@ impl Captures {
             again |= matches!(read.soundness, ReadValidity::CopyChanged | ReadValidity::Truncated);
             let refuted = self.shared.closed(&read);
             let segment = read.before.segment.clone();
-            out.push(Command::Record(Event::Read(read)));
+            out.push(Command::Record(Event::from(read)));
             refuted.into_iter().for_each(|reads| self.refute(segment.clone(), reads, out));
         }
         for mut share in done.shares {
@@ -347,7 +347,7 @@ impl Captures {
             } else {
                 again = true;
                 share.soundness = ReadValidity::CopyChanged;
-                out.push(Command::Record(Event::Read(share)));
+                out.push(Command::Record(Event::from(share)));
             }
         }
         for mut current in done.currents {
@@ -362,7 +362,7 @@ impl Captures {
                 // These flags are void, so the next read must start from nothing.
                 self.flags.remove(&(replica.to_owned(), current.partition));
             }
-            out.push(Command::Record(Event::CurrentRead(current)));
+            out.push(Command::Record(Event::from(current)));
         }
         self.shared.stopped(replica);
         again
@@ -392,12 +392,12 @@ impl Captures {
         for mut read in done.reads.into_iter().chain(done.shares) {
             read.soundness = ReadValidity::Failed;
             self.shared.closed(&read);
-            out.push(Command::Record(Event::Read(read)));
+            out.push(Command::Record(Event::from(read)));
         }
         for mut current in done.currents {
             current.soundness = ReadValidity::Failed;
             self.flags.remove(&(replica.to_owned(), current.partition));
-            out.push(Command::Record(Event::CurrentRead(current)));
+            out.push(Command::Record(Event::from(current)));
         }
         self.shared.stopped(replica);
     }
@@ -433,7 +433,7 @@ impl Captures {
                     running.unread.insert(share.replica.clone());
                 }
             }
-            out.push(Command::Record(Event::Read(share)));
+            out.push(Command::Record(Event::from(share)));
         }
         let is_busy = |replica: &String| running.brackets.contains_key(replica);
         let unread = std::mem::take(&mut running.unread).into_iter();

@@ -154,7 +154,7 @@ impl ClusterView {
 
     /// Takes a snapshot and returns the events to record.
     pub(super) fn absorb(&mut self, now: Nanos, snapshot: Snapshot) -> Vec<Event> {
-        let mut events: Vec<Event> = snapshot.lifecycle.into_iter().map(Event::Lifecycle).collect();
+        let mut events: Vec<Event> = snapshot.lifecycle.into_iter().map(Event::from).collect();
         for segment in snapshot.segments {
             self.absorb_segment(now, segment, &mut events);
         }

@@ -69,12 +69,12 @@ pub enum Command {
     /// Read and store the rows `read.from..read.before.end` of a segment. Answered by [`Input::RowsRead`].
     ReadRows {
         /// The read to be made. Its row count is not known yet.
-        read: Read,
+        read: Box<Read>,
     },
     /// Read and store the current flags that changed. Answered by [`Input::FlagsRead`].
     ReadCurrentRows {
         /// The read to be made. Its key count is not known yet.
-        read: CurrentRead,
+        read: Box<CurrentRead>,
         /// Flags up to this version are known; 0 asks for all.
         since: u64,
     },

@@ -70,7 +70,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
     captures.flags_read(REPLICA, Ok(CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 }), &mut out);
     captures.covered(REPLICA, coverage(after), &mut out);
     let read = |command| match command {
-        Command::Record(Event::Read(read)) => Some(read),
+        Command::Record(Event::Read(read)) => Some(*read),
         _ => None,
     };
     out.into_iter().filter_map(read).collect()
@@ -107,7 +107,7 @@ fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
         captures.flags_read(REPLICA, comes.then_some(flags).ok_or("no answer".to_owned()), &mut out);
         captures.covered(REPLICA, covered(), &mut out);
         let recorded = out.into_iter().find_map(|command| match command {
-            Command::Record(Event::CurrentRead(read)) => Some(read),
+            Command::Record(Event::CurrentRead(read)) => Some(*read),
             _ => None,
         });
         recorded.expect("a read of flags")

@@ -184,7 +184,7 @@ pub enum Event {
     },
     /// The target reports an event of its own lifecycle: a transition, a registration, a gate.
     /// [`LifecycleRecord`] has the fields that every target provides; the rest is in its `detail`.
-    Lifecycle(LifecycleRecord),
+    Lifecycle(Box<LifecycleRecord>),
     /// A capture began.
     CaptureBegin {
         /// Its number, from 0.
@@ -193,7 +193,7 @@ pub enum Event {
         reason: CaptureReason,
     },
     /// The rows of one segment on one replica were read.
-    Read(Read),
+    Read(Box<Read>),
     /// Two reads returned different rows, although the checksums of their copies are equal. So no checksum
     /// of this run says anything: nothing is counted by it, neither before nor after this.
     ChecksumsRefuted {
@@ -203,7 +203,7 @@ pub enum Event {
         reads: [u64; 2],
     },
     /// The current flags of one partition on one replica were read.
-    CurrentRead(CurrentRead),
+    CurrentRead(Box<CurrentRead>),
     /// The contents of a shard were read.
     Contents(super::shard_snapshot::ShardSnapshot),
     /// What reading the target took up to the end of the capture, if its adapter counts that.
@@ -242,6 +242,24 @@ pub enum Event {
         /// What it did.
         error: String,
     },
+}
+
+impl From<Read> for Event {
+    fn from(read: Read) -> Event {
+        Event::Read(Box::new(read))
+    }
+}
+
+impl From<CurrentRead> for Event {
+    fn from(read: CurrentRead) -> Event {
+        Event::CurrentRead(Box::new(read))
+    }
+}
+
+impl From<LifecycleRecord> for Event {
+    fn from(record: LifecycleRecord) -> Event {
+        Event::Lifecycle(Box::new(record))
+    }
 }
 
 /// A process of the target that died.

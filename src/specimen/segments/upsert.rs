@@ -2,9 +2,8 @@
 //! merged onto. A row that is not registered here does not exist for merges.
 
 use super::shared_work::Results;
-use crate::value::{Column, Entry};
+use crate::value::{Column, Entry, KeyMap};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The current row of a key.
@@ -28,9 +27,9 @@ struct Latest {
 
 #[derive(Debug, Default)]
 pub(crate) struct Upsert {
-    keys: BTreeMap<Arc<str>, Latest>,
+    keys: KeyMap<Latest>,
     /// The keys that were dropped and have not come back, with the version at which they were.
-    dropped: BTreeMap<Arc<str>, u64>,
+    dropped: KeyMap<u64>,
     version: u64,
     /// Whether a later event must have a larger comparison value than the current row, and not the same.
     first_wins: bool,
@@ -99,7 +98,8 @@ impl Upsert {
     pub(crate) fn drop_surplus(&mut self, seq: u32, end: u64) -> Vec<Arc<str>> {
         let is_surplus = |latest: &Latest| latest.seq == seq && latest.row.off >= end;
         let surplus = self.keys.iter().filter(|(_, latest)| is_surplus(latest));
-        let keys: Vec<Arc<str>> = surplus.map(|(key, _)| key.clone()).collect();
+        let mut keys: Vec<Arc<str>> = surplus.map(|(key, _)| key.clone()).collect();
+        keys.sort_unstable();
         for key in &keys {
             self.version += 1;
             self.keys.remove(key);
@@ -121,7 +121,7 @@ impl Upsert {
         self.keys.insert(row.key.clone(), latest);
     }
 
-    /// The version, and the flags that changed after version `since`.
+    /// The version, and the flags that changed after version `since`, by key.
     pub(crate) fn flags(&self, since: u64) -> (u64, Vec<Flag>) {
         let moved = self.keys.iter().filter(|(_, latest)| latest.moved > since);
         let flags = moved.map(|(key, latest)| {
@@ -130,7 +130,9 @@ impl Upsert {
         });
         let dropped = self.dropped.iter().filter(|(_, version)| **version > since);
         let gone = dropped.map(|(key, _)| Flag { key: key.clone(), offs: Vec::new() });
-        (self.version, flags.chain(gone).collect())
+        let mut flags: Vec<Flag> = flags.chain(gone).collect();
+        flags.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        (self.version, flags)
     }
 }
 

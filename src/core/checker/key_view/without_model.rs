@@ -4,7 +4,7 @@
 use super::with_model::{KeyView, NoSuchKey, RowView, ShownCell, mark_cells};
 use crate::checker::tables::named_row::{named, names};
 use crate::history::event::Event;
-use crate::history::row::{Cover, CurrentRead, Entry, Read, ReadValidity, Row};
+use crate::history::row::{Cover, Entry, ReadValidity, Row};
 use crate::history::run_record::RunRecord;
 use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,14 +40,14 @@ impl KeyReads {
         let (mut reads, mut flag_reads) = (BTreeMap::new(), BTreeMap::new());
         for stamped in record.events() {
             match stamped.into_owned().event {
-                Event::Read(Read { id, replica, before, soundness: ReadValidity::Sound, .. })
-                    if before.partition == partition =>
+                Event::Read(read)
+                    if read.soundness == ReadValidity::Sound && read.before.partition == partition =>
                 {
-                    reads.insert(id, replica.clone());
-                    covers.entry(replica).or_default().push(before);
+                    reads.insert(read.id, read.replica.clone());
+                    covers.entry(read.replica).or_default().push(read.before);
                 }
-                Event::CurrentRead(CurrentRead { id, replica, soundness: ReadValidity::Sound, .. }) => {
-                    flag_reads.insert(id, replica);
+                Event::CurrentRead(read) if read.soundness == ReadValidity::Sound => {
+                    flag_reads.insert(read.id, read.replica);
                 }
                 _ => {}
             }

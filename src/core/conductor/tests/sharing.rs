@@ -88,7 +88,7 @@ impl Replicas {
 
 fn reads(events: &[Event]) -> Vec<&Read> {
     let read = events.iter().filter_map(|event| match event {
-        Event::Read(read) => Some(read),
+        Event::Read(read) => Some(&**read),
         _ => None,
     });
     let mut reads: Vec<&Read> = read.collect();
