@@ -307,7 +307,6 @@ impl RawReads for Reads {
             return Ok(CurrentRowsAnswer { incarnation, version: since + 1, keys: 0 });
         }
         let (assignment, known) = self.assigned().await?;
-        let mut answers = Vec::new();
         let is_mine =
             |name: &str| parse_segment_name(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
         let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
@@ -316,22 +315,14 @@ impl RawReads for Reads {
             let cause = format!("{replica} is not readable: the table is being moved away from it");
             return Err(TargetError::Refused { at: self.cluster.sql(), cause });
         }
+        let mut now = CurrentDocs::new();
         for (names, rows) in group_by_servers(mine.iter(), &held) {
             for query in self.flags_queries(replica, &names, rows, assignment.len()).await? {
-                answers.extend(self.ask(replica, &query).await?);
+                for row in self.ask(replica, &query).await? {
+                    let (key, off) = self.current_row(&known, &row)?;
+                    now.entry(key).or_default().push(off);
+                }
             }
-        }
-        let mut now = CurrentDocs::new();
-        for row in answers {
-            let [_, segment, doc, key @ ..] = row.as_slice() else {
-                return Err(invalid_response(&self.cluster.sql(), "wrong number of cells"));
-            };
-            let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
-            let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
-            let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
-                return Err(invalid_response(&self.cluster.sql(), "a current row that cannot be placed"));
-            };
-            now.entry(key).or_default().push(start + doc);
         }
         now.values_mut().for_each(|offs| offs.sort_unstable());
         let keys = self.changed(replica, partition, since, now).await;
@@ -376,16 +367,35 @@ impl Reads {
         }
     }
 
+    /// The key of a current row, and its offset.
+    fn current_row(
+        &self,
+        known: &BTreeMap<String, SegmentMetadata>,
+        row: &[Json],
+    ) -> Result<(String, u64), TargetError> {
+        let [_, segment, doc, key @ ..] = row else {
+            return Err(invalid_response(&self.cluster.sql(), "wrong number of cells"));
+        };
+        let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
+        let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
+        let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
+            return Err(invalid_response(&self.cluster.sql(), "a current row that cannot be placed"));
+        };
+        Ok((key, start + doc))
+    }
+
     /// Pinot returns all flags. Only those that changed since the last read are returned here.
     async fn changed(&self, replica: &str, partition: u32, since: u64, now: CurrentDocs) -> Vec<CurrentRow> {
         let mut shown = self.shown.lock().await;
-        let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
-        let before = before.unwrap_or_default();
-        let gone = before.keys().filter(|key| !now.contains_key(*key));
-        let mut changed: Vec<CurrentRow> =
-            gone.map(|key| CurrentRow { key: key.clone().into(), offs: Vec::new() }).collect();
-        let moved = now.into_iter().filter(|(key, offs)| before.get(key) != Some(offs));
-        changed.extend(moved.map(|(key, offs)| CurrentRow { key: key.into(), offs }));
+        let shown = shown.entry((replica.to_owned(), partition)).or_default();
+        if since == 0 {
+            shown.clear();
+        }
+        let gone = shown.keys().filter(|key| !now.contains_key(*key)).map(|key| (key, Vec::new()));
+        let moved = now.iter().filter(|(key, offs)| shown.get(*key) != Some(offs));
+        let changed = gone.chain(moved.map(|(key, offs)| (key, offs.clone())));
+        let changed = changed.map(|(key, offs)| CurrentRow { key: key.as_str().into(), offs }).collect();
+        *shown = now;
         changed
     }
 
