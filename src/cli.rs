@@ -228,8 +228,8 @@ pub struct CheckArgs {
     /// Release that wrote the logs [default: that of the run's target]
     #[arg(long, value_name = "VERSION", requires = "logs")]
     pub release: Option<String>,
-    /// Memory for the tables of the check, in MiB. Those that do not fit go to a file, which is deleted at the
-    /// end. Wrong rows need about 1 KiB each besides
+    /// Memory for the tables of the check, in MiB. Those that do not fit go to a file, which is deleted at
+    /// the end. Wrong rows need about 1 KiB each besides
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = whole(1..=1_048_576_u64))]
     pub memory: u64,
     /// Output options

@@ -108,9 +108,37 @@ fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     }
 }
 
+/// The room that a label needs, with a gap at its side.
+fn room_for(label: &str) -> f64 {
+    7.0 * label.chars().count() as f64 + 8.0
+}
+
+/// Labels of one height, from left to right. One that would cover the one before it is left out.
+pub(super) struct LabelLine {
+    y: f64,
+    /// Where the last label ends.
+    end: f64,
+}
+
+impl LabelLine {
+    pub(super) fn at(y: f64) -> LabelLine {
+        LabelLine { y, end: 0.0 }
+    }
+
+    /// The label of a line at `x`.
+    pub(super) fn beside(&mut self, x: f64, label: &str) -> Option<Markup> {
+        let room = room_for(label);
+        let begin = if WIDTH - x > room { x } else { x - room };
+        (begin >= self.end).then(|| {
+            self.end = begin + room;
+            beside(x, x, self.y, label)
+        })
+    }
+}
+
 /// A label to the right of a bar, or to the left if there is no room.
 pub(super) fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
-    let room = WIDTH - right > 7.0 * label.chars().count() as f64 + 8.0;
+    let room = WIDTH - right > room_for(label);
     let (x, anchor) = if room { (right + 5.0, "start") } else { (left - 5.0, "end") };
     html! { text.note x=(px(x)) y=(px(y)) text-anchor=(anchor) { (label) } }
 }
@@ -296,6 +324,18 @@ fn decades(n: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_that_would_cover_the_one_before_it_is_left_out() {
+        let mut line = LabelLine::at(14.0);
+        let last = WIDTH - 10.0;
+        let is_drawn = [100.0, 110.0, 200.0, last - 10.0, last].map(|x| line.beside(x, "commit").is_some());
+        assert_eq!(
+            is_drawn,
+            [true, false, true, true, false],
+            "the last ones are to the left of their lines"
+        );
+    }
 
     #[test]
     fn scales_are_round() {

@@ -2,7 +2,7 @@
 //! with the ratio below. A spread and a repair then show by themselves. Inline SVG, like the other figures.
 
 use super::cells::Cells;
-use super::figure::{LEFT, RIGHT, Scale, WIDTH, beside, moment, px, time_axis};
+use super::figure::{LEFT, LabelLine, RIGHT, Scale, WIDTH, moment, px, time_axis};
 use super::parts::scroll;
 use super::timeline::Timeline;
 use crate::report::format::{modelled, printable, shortened};
@@ -211,15 +211,15 @@ fn captures(lanes: &Lanes<'_>) -> Markup {
 
 fn commits(lanes: &Lanes<'_>) -> Markup {
     let commits = lanes.d.spread.iter().flat_map(|spread| &spread.commits).take(MARKS_MAX);
+    let mut labels = LabelLine::at(14.0);
     html! {
         @for commit in commits {
             @if let Some(t) = commit.t {
                 @let x = lanes.scale.x(t);
                 @let winner: String = commit.winner.iter().map(|it| format!(": {}", printable(it))).collect();
-                line.commit x1=(px(x)) y1="4" x2=(px(x)) y2=(px(lanes.bottom())) {}
-                (beside(x, x, 14.0, &format!(
-                    "commit {}{winner}", shortened(&printable(&commit.segment), 24)
-                )))
+                @let label = format!("commit {}{winner}", shortened(&printable(&commit.segment), 24));
+                line.commit x1=(px(x)) y1="4" x2=(px(x)) y2=(px(lanes.bottom())) { title { (label) } }
+                @if let Some(label) = labels.beside(x, &label) { (label) }
             }
         }
     }
