@@ -6,7 +6,7 @@ use super::evidence::EvidencePicker;
 use crate::checker::explanation::explainer::{Explainer, PartitionTables, Root};
 use crate::checker::explanation::spread::{self, WrongRows};
 use crate::checker::safety::current_rows::{CurrentRows, is_current};
-use crate::checker::safety::mismatch::{Mismatch, ReplicaView, ViewAnomaly};
+use crate::checker::safety::mismatch::{FindingKey, Mismatch, ReplicaView, ViewAnomaly};
 use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
@@ -18,18 +18,6 @@ use crate::checker::verdict::{
 };
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What all wrong views of a finding have in common.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct FindingKey {
-    what: Anomaly,
-    root_cause: RootCause,
-    roots: BTreeSet<usize>,
-    /// Whether the model judged them.
-    modelled: bool,
-    /// Whether they are views of current flags.
-    of_flags: bool,
-}
 
 /// The findings of one partition.
 pub(crate) fn assemble(
@@ -43,7 +31,7 @@ pub(crate) fn assemble(
     let mut groups: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for mismatch in mismatches {
         let wrongs = mismatch.views.iter().filter_map(|view| view.anomaly.as_ref());
-        let keys: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
+        let keys: BTreeSet<FindingKey> = wrongs.map(|wrong| mismatch.finding_key(wrong)).collect();
         keys.into_iter().for_each(|found| groups.entry(found).or_default().push(mismatch));
     }
     let findings = groups.iter().filter_map(|(finding_key, mismatches)| {
@@ -91,16 +79,6 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     });
 }
 
-fn finding_key(mismatch: &Mismatch, wrong: &ViewAnomaly) -> FindingKey {
-    FindingKey {
-        what: wrong.what,
-        root_cause: wrong.cause.class,
-        roots: wrong.cause.roots.clone(),
-        modelled: mismatch.modelled,
-        of_flags: mismatch.is_of_flags(),
-    }
-}
-
 /// The mismatches of one finding.
 struct FindingGroup<'f> {
     history: &'f History<'f>,
@@ -114,7 +92,7 @@ struct FindingGroup<'f> {
 
 impl FindingGroup<'_> {
     fn divergence(&self, run: Trajectory) -> Divergence {
-        let FindingKey { what, root_cause, roots, of_flags, .. } = self.finding_key;
+        let FindingKey { what, cause, of_flags, .. } = self.finding_key;
         let schema = &self.history.meta.schema;
         let wrongs = || self.members().map(|(_, _, wrong)| wrong);
         let columns: BTreeSet<usize> = wrongs().flat_map(|wrong| wrong.columns.iter().copied()).collect();
@@ -132,10 +110,10 @@ impl FindingGroup<'_> {
         };
         Divergence {
             what: *what,
-            root_cause: *root_cause,
+            root_cause: cause.class,
             partition: self.log_index.partition,
             flags: *of_flags,
-            replicas: self.history.names(roots),
+            replicas: self.history.names(&cause.roots),
             course: run.course,
             moved_away: self.history.names(&run.moved_away),
             keys: keys.into_iter().cloned().collect(),
@@ -168,10 +146,8 @@ impl FindingGroup<'_> {
     }
 
     fn is_member(&self, view: &ReplicaView) -> bool {
-        let FindingKey { what, root_cause, roots, .. } = self.finding_key;
-        view.anomaly.as_ref().is_some_and(|wrong| {
-            wrong.what == *what && wrong.cause.class == *root_cause && wrong.cause.roots == *roots
-        })
+        let FindingKey { what, cause, .. } = self.finding_key;
+        view.anomaly.as_ref().is_some_and(|wrong| wrong.what == *what && wrong.cause == *cause)
     }
 
     /// All wrong views of this finding.
@@ -218,7 +194,7 @@ impl FindingGroup<'_> {
 
     /// The segments and the number of ops over all roots; over the copies if no root is known.
     fn missing(&self) -> Option<MissingState> {
-        let class = self.finding_key.root_cause;
+        let class = self.finding_key.cause.class;
         let mut segments: BTreeSet<usize> = BTreeSet::new();
         let mut ops = 0;
         let mut counted = BTreeSet::new();

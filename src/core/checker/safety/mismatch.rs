@@ -142,19 +142,33 @@ impl Mismatch {
         view.anomaly.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
     }
 
+    /// The finding that a wrong view belongs to.
+    pub(crate) fn finding_key(&self, wrong: &ViewAnomaly) -> FindingKey {
+        let (modelled, of_flags) = (self.modelled, self.is_of_flags());
+        FindingKey { what: wrong.what, cause: wrong.cause.clone(), modelled, of_flags }
+    }
+
     /// Whether this is about the current view of a key.
     pub(crate) fn is_of_flags(&self) -> bool {
         matches!(self.expected, Some(Expected::Current(_)))
     }
 }
 
-/// How often the content of rows was kept, by the way in which they are wrong.
-#[derive(Default)]
-pub(crate) struct ContentKept(BTreeMap<WrongWay, usize>);
+/// What all wrong views of a finding have in common.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FindingKey {
+    pub(crate) what: Anomaly,
+    pub(crate) cause: MismatchCause,
+    /// Whether the model judged them.
+    pub(crate) modelled: bool,
+    /// Whether they are views of current flags.
+    pub(crate) of_flags: bool,
+}
 
-/// A way in which a view can be wrong: by the model or by the peers, to the end or not, and its anomaly,
-/// origin and cause.
-type WrongWay = (bool, bool, Anomaly, Origin, MismatchCause);
+/// How often the content of rows was kept, by the way in which they are wrong: the finding, the origin, and
+/// whether it is so to the end.
+#[derive(Default)]
+pub(crate) struct ContentKept(BTreeMap<(FindingKey, Origin, bool), usize>);
 
 impl ContentKept {
     /// Counts a row, and says whether its content is to be kept: it is one of the first that are wrong in one
@@ -164,8 +178,7 @@ impl ContentKept {
         let mut takes = false;
         for (at, view) in mismatch.views.iter().enumerate() {
             let Some(wrong) = &view.anomaly else { continue };
-            let way =
-                (mismatch.modelled, at_last.contains(&at), wrong.what, wrong.origin, wrong.cause.clone());
+            let way = (mismatch.finding_key(wrong), wrong.origin, at_last.contains(&at));
             let kept = self.0.entry(way).or_default();
             takes |= *kept < WITH_CONTENT_MAX;
             *kept += 1;
