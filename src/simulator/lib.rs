@@ -25,8 +25,7 @@ use rand_chacha::ChaCha8Rng;
 use segments::Segments;
 use size_limit::{TOO_LARGE, Weight};
 use specimen::segments::ServerTruth;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 /// The allocator of every program with a simulator in it: a run is made of small rows that come and go, and
 /// this takes a quarter off its time. It stands here because it is built like the crate that names it.
@@ -62,12 +61,8 @@ enum InFlight {
 struct Simulation<C> {
     cluster: C,
     latency: ChaCha8Rng,
-    /// When each message arrives, its number, and its place in `in_flight`.
-    due: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    /// The messages on their way. A place that is empty is used again.
-    in_flight: Vec<Option<InFlight>>,
-    /// The empty places.
-    empty: Vec<usize>,
+    /// The messages on their way, by when they arrive, and their number.
+    in_flight: BTreeMap<(u64, u64), InFlight>,
     sent: u64,
     weight: Weight,
 }
@@ -99,9 +94,7 @@ pub fn drive<C: SimulatedCluster>(meta: &RunMeta, timing: Timing, cluster: C) ->
     let mut simulation = Simulation {
         cluster,
         latency: meta.seed.stream(Stream::World),
-        due: BinaryHeap::new(),
-        in_flight: Vec::new(),
-        empty: Vec::new(),
+        in_flight: BTreeMap::new(),
         sent: 0,
         weight: Weight::of(meta),
     };
@@ -135,26 +128,17 @@ impl<C: SimulatedCluster> Simulation<C> {
     fn send(&mut self, now: u64, what: InFlight) {
         let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
         self.sent += 1;
-        let place = self.empty.pop().unwrap_or_else(|| {
-            self.in_flight.push(None);
-            self.in_flight.len() - 1
-        });
-        self.in_flight[place] = Some(what);
-        self.due.push(Reverse((now + delay, self.sent, place)));
+        self.in_flight.insert((now + delay, self.sent), what);
     }
 
     fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|Reverse((at, ..))| *at)
+        self.in_flight.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Takes the next message that has arrived by now: an answer for the conductor, or an op for the log.
     fn arrive(&mut self, now: u64) -> Option<Input> {
-        if self.next_due()? > now {
-            return None;
-        }
-        let Reverse((.., place)) = self.due.pop()?;
-        self.empty.push(place);
-        match self.in_flight[place].take()? {
+        let first = self.in_flight.first_entry().filter(|first| first.key().0 <= now)?;
+        match first.remove() {
             InFlight::Answer(input) => Some(input),
             InFlight::Produce(op, delivery) => {
                 let is_too_large = self.weight.take(&op);

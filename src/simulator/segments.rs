@@ -141,9 +141,9 @@ impl SimulatedCluster for Segments {
 
     fn into_record(mut self) -> MemoryRecord {
         self.record.rows = self.rows_read.into_iter().map(RowsRead::in_order).collect();
-        // No two elements are equal: a read has one set of flags per key.
         for currents in &mut self.record.current_rows {
-            currents.sort_unstable_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+            // The flags of a read are in order of their keys.
+            currents.sort_by_key(|(read, _)| *read);
         }
         self.record
     }

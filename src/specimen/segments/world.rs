@@ -215,8 +215,8 @@ impl World {
     }
 
     /// A partition's current view on a server: its version, the server's incarnation, and the flags that
-    /// changed after version `since`. None while the server is down or paused. A new incarnation starts at
-    /// version 0.
+    /// changed after version `since`, in order of their keys. None while the server is down or paused. A new
+    /// incarnation starts at version 0.
     pub fn current(&self, server: &str, partition: u32, since: u64) -> Option<(u64, u64, Vec<Flag>)> {
         let server = self.running(server)?;
         let (version, flags) = server.current(partition, since);
