@@ -113,6 +113,11 @@ fn room_for(label: &str) -> f64 {
     7.0 * label.chars().count() as f64 + 8.0
 }
 
+/// Whether there is room for a label to the right of `x`.
+fn fits(x: f64, label: &str) -> bool {
+    WIDTH - x > room_for(label)
+}
+
 /// Labels of one height, from left to right. One that would cover the one before it is left out.
 pub(super) struct LabelLine {
     y: f64,
@@ -128,7 +133,7 @@ impl LabelLine {
     /// The label of a line at `x`.
     pub(super) fn beside(&mut self, x: f64, label: &str) -> Option<Markup> {
         let room = room_for(label);
-        let begin = if WIDTH - x > room { x } else { x - room };
+        let begin = if fits(x, label) { x } else { x - room };
         (begin >= self.end).then(|| {
             self.end = begin + room;
             beside(x, x, self.y, label)
@@ -138,8 +143,7 @@ impl LabelLine {
 
 /// A label to the right of a bar, or to the left if there is no room.
 pub(super) fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
-    let room = WIDTH - right > room_for(label);
-    let (x, anchor) = if room { (right + 5.0, "start") } else { (left - 5.0, "end") };
+    let (x, anchor) = if fits(right, label) { (right + 5.0, "start") } else { (left - 5.0, "end") };
     html! { text.note x=(px(x)) y=(px(y)) text-anchor=(anchor) { (label) } }
 }
 
