@@ -26,7 +26,7 @@ pub(crate) fn mark_stale(
         for (row, wrong) in views.iter_mut().filter_map(shown_wrongly) {
             last = off;
             let wrong_key = keys.entry(key).or_insert_with(|| WrongKey::new(columns));
-            wrong_key.wrong.push(WrongRow { off, row, wrong });
+            wrong_key.shown.push(WrongRow { off, row, wrong });
         }
     }
     if keys.is_empty() {
@@ -38,8 +38,8 @@ pub(crate) fn mark_stale(
             wrong_key.take(&entry, indexed.effect);
         }
     }
-    for wrong in keys.into_values().flat_map(|wrong_key| wrong_key.wrong) {
-        wrong.wrong.stale.sort_unstable();
+    for shown in keys.into_values().flat_map(|wrong_key| wrong_key.shown) {
+        shown.wrong.stale.sort_unstable();
     }
 }
 
@@ -58,16 +58,17 @@ struct WrongRow<'m> {
     wrong: &'m mut ViewAnomaly,
 }
 
-/// A key with wrong rows, and its fold so far.
+/// A key with wrong rows.
 struct WrongKey<'m> {
     columns: &'m [Column],
+    /// Its fold so far.
     row: Vec<Value>,
-    wrong: Vec<WrongRow<'m>>,
+    shown: Vec<WrongRow<'m>>,
 }
 
 impl<'m> WrongKey<'m> {
     fn new(columns: &'m [Column]) -> WrongKey<'m> {
-        WrongKey { columns, row: vec![Value::Null; columns.len()], wrong: Vec::new() }
+        WrongKey { columns, row: vec![Value::Null; columns.len()], shown: Vec::new() }
     }
 
     fn take(&mut self, entry: &Entry, effect: Effect) {
@@ -86,7 +87,7 @@ impl<'m> WrongKey<'m> {
     /// Marks the cells of this column that are wrong after an offset and show what the key had then.
     fn mark(&mut self, off: u64, at: usize) {
         let value = &self.row[at];
-        for WrongRow { row, wrong, .. } in self.wrong.iter_mut().filter(|it| it.off > off) {
+        for WrongRow { row, wrong, .. } in self.shown.iter_mut().filter(|it| it.off > off) {
             if wrong.columns.contains(&at) && row.cols.get(at) == Some(value) && !wrong.stale.contains(&at) {
                 wrong.stale.push(at);
             }

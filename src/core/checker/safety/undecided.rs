@@ -51,13 +51,11 @@ impl UndecidedOps<'_> {
                 wrong.cause.roots = BTreeSet::from([self.timeline.copies[vote.copy].replica]);
                 wrong
             });
-            let claim = claim(offset, vote.copy);
-            view(self.timeline, offset, claim, usize::from(vote.took_effect), wrong)
+            let (at, claim) = claim(offset, vote.copy);
+            (view(self.timeline, offset, claim, usize::from(vote.took_effect), wrong), at)
         });
-        let mut views: Vec<_> = views.collect();
+        let (mut views, of): (Vec<_>, Vec<_>) = views.unzip();
         join_causes(&mut views);
-        let of =
-            votes.iter().map(|vote| claim_at(offset, vote.copy).unwrap_or(offset.claims.len())).collect();
         let all = (0..views.len()).collect();
         Some(OracleViews { modelled: false, views, of, scenes: vec![(*when, all)] })
     }
@@ -82,14 +80,9 @@ impl UndecidedOps<'_> {
     }
 }
 
-/// What the copy shows at the offset.
-fn claim(offset: &OffsetView<'_, '_>, copy: usize) -> Claim {
-    claim_at(offset, copy).map_or(
-        Claim { copy, row: None, is_double: false, since: CapturePoint::START, is_early: false },
-        |at| offset.claims[at],
-    )
-}
-
-fn claim_at(offset: &OffsetView<'_, '_>, copy: usize) -> Option<usize> {
-    offset.claims.iter().rposition(|claim| claim.copy == copy)
+/// What the copy shows at the offset, and the index of that claim; past the last one if it makes none.
+fn claim(offset: &OffsetView<'_, '_>, copy: usize) -> (usize, Claim) {
+    let known = offset.claims.iter().copied().enumerate().rfind(|(_, claim)| claim.copy == copy);
+    let none = Claim { copy, row: None, is_double: false, since: CapturePoint::START, is_early: false };
+    known.unwrap_or((offset.claims.len(), none))
 }
